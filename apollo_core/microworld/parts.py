@@ -1,0 +1,62 @@
+"""The microworld's models: tiny, of the very classes of their full-size namesakes.
+
+A sweep file names them as `micro:NAME`. Language models are pretrained on the microworld's text as
+a stage of the graph; encoders start from their initialisation (seeded apart from the replicates).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apollo_core.geometry import LlmGeometry, VisionGeometry
+
+# Raised whenever a part's size, initialisation or pretraining below changes.
+PARTS_VERSION = 1
+
+# Room for the microworld's words and the chat marks; a multiple of 32.
+VOCABULARY_SIZE = 256
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """How a language model learns the microworld's text."""
+
+    samples: int
+    batch_size: int
+    lr: float
+
+
+@dataclass(frozen=True)
+class MicroEncoder:
+    """A tiny vision encoder and the family (adapter) that builds it."""
+
+    family: str
+    geometry: VisionGeometry
+
+
+@dataclass(frozen=True)
+class MicroLlm:
+    """A tiny language model and its pretraining."""
+
+    geometry: LlmGeometry
+    pretraining: Pretraining
+
+
+ENCODERS: dict[str, MicroEncoder] = {
+    "siglip": MicroEncoder(
+        "siglip", VisionGeometry(dim=64, depth=2, heads=4, mlp=128, size=48, patch=8)
+    ),
+    "videomae": MicroEncoder(
+        "videomae",
+        VisionGeometry(dim=64, depth=2, heads=4, mlp=128, size=48, patch=8, frames=4, tubelet=2),
+    ),
+}
+
+_PRETRAINING = Pretraining(samples=12800, batch_size=32, lr=3e-3)
+
+LLMS: dict[str, MicroLlm] = {
+    "qwen2-xs": MicroLlm(LlmGeometry(32, 2, 2, 1, 96, VOCABULARY_SIZE), _PRETRAINING),
+    "qwen2-s": MicroLlm(LlmGeometry(48, 2, 3, 1, 144, VOCABULARY_SIZE), _PRETRAINING),
+    "qwen2-m": MicroLlm(LlmGeometry(64, 3, 4, 2, 192, VOCABULARY_SIZE), _PRETRAINING),
+    "qwen2-l": MicroLlm(LlmGeometry(96, 4, 6, 2, 288, VOCABULARY_SIZE), _PRETRAINING),
+}

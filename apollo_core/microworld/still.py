@@ -1,0 +1,76 @@
+"""What one image shows, and what can be asked of one image or of several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from apollo_core.microworld import language as say
+from apollo_core.microworld.chance import Purpose, Split, choice, shuffled, stream
+from apollo_core.microworld.film import Body
+
+
+@dataclass(frozen=True)
+class Still:
+    """One image's plan: one to three shapes, no two alike, and perhaps a digit in the middle."""
+
+    bodies: tuple[Body, ...]
+    digit: str | None
+    texture: tuple[int, ...]
+
+
+Asked = tuple[str, str]
+
+
+def plan_still(seed: int, split: Split, index: int, part: int = 0) -> Still:
+    """Plan image `part` of sample `index`; one without a digit in four."""
+    rng = stream(seed, split, Purpose.STILL, index, part)
+    count = int(rng.integers(1, 4))
+    triples = zip(
+        shuffled(rng, say.COLOURS),
+        shuffled(rng, say.SHAPES),
+        shuffled(rng, say.PLACES),
+        strict=False,
+    )
+    bodies = tuple(Body(colour, shape, side, side) for colour, shape, side in triples)[:count]
+    digit = choice(rng, say.DIGITS) if rng.integers(4) else None
+    return Still(bodies, digit, (seed, split, Purpose.TEXTURE, index, part))
+
+
+def describe_still(still: Still) -> str:
+    """Say all that the image shows."""
+    told = [
+        say.LIES.format(colour=body.colour, shape=body.shape, place=body.end)
+        for body in still.bodies
+    ]
+    if still.digit is not None:
+        told.append(say.SHOWS.format(digit=still.digit))
+    return " ".join(told)
+
+
+def ask_still(still: Still, rng: np.random.Generator) -> list[Asked]:
+    """Questions about one image, with answers, in random order."""
+    body = choice(rng, still.bodies)
+    asked = [
+        (say.COLOUR_OF.format(shape=body.shape), body.colour),
+        (say.STILL_WHERE.format(colour=body.colour, shape=body.shape), body.end),
+        (say.STILL_COUNT, str(len(still.bodies))),
+    ]
+    if still.digit is not None:
+        asked.append((say.STILL_DIGIT, still.digit))
+    return shuffled(rng, asked)
+
+
+def ask_stills(stills: list[Still], rng: np.random.Generator) -> list[Asked]:
+    """Questions that name one of several images or ask for it."""
+    asked: list[Asked] = []
+    digits = [still.digit for still in stills]
+    known = [i for i, digit in enumerate(digits) if digit is not None and digits.count(digit) == 1]
+    if known:
+        i = choice(rng, known)
+        asked.append((say.WHICH_IMAGE.format(digit=digits[i]), say.ORDINALS[i]))
+    i = int(rng.integers(len(stills)))
+    body = choice(rng, stills[i].bodies)
+    text = say.COLOUR_IN_IMAGE.format(shape=body.shape, ordinal=say.ORDINALS[i])
+    return [*asked, (text, body.colour)]

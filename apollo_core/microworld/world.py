@@ -1,0 +1,215 @@
+"""A whole microworld under one folder: videos, images, manifests, and `world.json` last."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+from filelock import FileLock
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+
+from apollo_core.errors import BadInput
+from apollo_core.frozen import Frozen
+from apollo_core.microworld import manifests
+from apollo_core.microworld.chance import Purpose, Split, stream
+from apollo_core.microworld.drawing import draw_film, draw_still
+from apollo_core.microworld.encoding import write_image, write_video
+from apollo_core.microworld.film import Film, Focus, plan_film
+from apollo_core.microworld.still import Still, plan_still
+
+# Counts up whenever the same spec would give other bytes: it enters the data's fingerprint.
+GENERATOR_VERSION = 1
+
+_DONE = "world.json"
+_BEGUN = "world.begun.json"
+_LOCK = ".world.lock"
+_FOLDERS = ("videos", "images")
+
+Progress = Callable[[int, int], None]
+
+
+class WorldSpec(Frozen):
+    """What a microworld holds. Larger counts add samples and leave the others as they were."""
+
+    seed: NonNegativeInt = 0
+    train_videos: NonNegativeInt = 400
+    bench_videos: NonNegativeInt = 100
+    images: NonNegativeInt = 200
+    multi_images: NonNegativeInt = 100
+    texts: NonNegativeInt = 1000
+    corpus: NonNegativeInt = 4000
+    size: Annotated[
+        PositiveInt, Field(ge=48, le=64, multiple_of=2, description="pixels, both sides")
+    ] = 48
+    fps: Annotated[PositiveInt, Field(ge=8, le=60)] = 8
+    min_seconds: Annotated[float, Field(ge=4, le=16)] = 4
+    max_seconds: Annotated[float, Field(ge=4, le=16)] = 8
+
+    @model_validator(mode="after")
+    def _ordered(self) -> WorldSpec:
+        if self.min_seconds > self.max_seconds:
+            raise ValueError(
+                f"min_seconds ({self.min_seconds}) must not exceed max_seconds ({self.max_seconds})"
+            )
+        return self
+
+    def fingerprint(self) -> dict[str, object]:
+        """What fixes every byte: the generator, its version and all fields."""
+        name = {"generator": "microworld", "version": GENERATOR_VERSION}
+        return {**name, **self.model_dump(mode="json")}
+
+
+def generate(spec: WorldSpec, root: Path, *, on_progress: Progress | None = None) -> None:
+    """Make the world of `spec` under `root`, once.
+
+    A finished world of the same spec is left alone; one that was interrupted is made anew; a
+    second process waits for the first.
+
+    Args:
+        spec: what to make.
+        root: its folder; made if absent.
+        on_progress: called with (files written, files in all) after each video and image.
+
+    Raises:
+        BadInput: `root` holds another world, or files that no world has.
+    """
+    if _finished(spec, root):
+        return
+    _refuse_foreign(root)
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / _LOCK):
+        if _finished(spec, root):
+            return
+        _refuse_foreign(root)
+        _clear(root)
+        _write_json(root / _BEGUN, spec.fingerprint())
+        _write_world(spec, root, on_progress)
+        _write_json(root / _DONE, spec.fingerprint())
+        (root / _BEGUN).unlink()
+
+
+def _finished(spec: WorldSpec, root: Path) -> bool:
+    try:
+        found = json.loads((root / _DONE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError:
+        raise BadInput(f"microworld root: {root} is a file; give a folder.") from None
+    except ValueError:
+        raise BadInput(
+            f"microworld root: {root / _DONE} is not JSON. Remove {root} or give another folder."
+        ) from None
+    wanted = spec.fingerprint()
+    if found == wanted:
+        return True
+    found = found if isinstance(found, dict) else {}
+    unlike = [
+        f"{key} {found.get(key)!r} instead of {value!r}"
+        for key, value in wanted.items()
+        if found.get(key) != value
+    ]
+    raise BadInput(
+        f"microworld root: {root} holds another world ({', '.join(unlike) or 'unknown fields'}). "
+        "Remove it or give another folder."
+    )
+
+
+def _refuse_foreign(root: Path) -> None:
+    """Refuse a folder with files in it, unless they are an interrupted world's."""
+    if root.exists() and not root.is_dir():
+        raise BadInput(f"microworld root: {root} is a file; give a folder.")
+    names = {path.name for path in root.iterdir()} - {_LOCK} if root.exists() else set[str]()
+    if names and not names & {_BEGUN, _DONE}:
+        raise BadInput(
+            f"microworld root: {root} holds files that are not a microworld's "
+            f"({', '.join(sorted(names)[:3])}). Give an empty or a new folder."
+        )
+
+
+def _clear(root: Path) -> None:
+    """Remove what an interrupted generation left."""
+    for name in _FOLDERS:
+        shutil.rmtree(root / name, ignore_errors=True)
+        (root / name).mkdir()
+    for path in root.glob("*.jsonl"):
+        path.unlink()
+
+
+def _write_json(path: Path, value: dict[str, object]) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def _plan(spec: WorldSpec, split: Split, index: int) -> tuple[Film, Focus]:
+    return plan_film(
+        spec.seed,
+        split,
+        index,
+        fps=spec.fps,
+        min_seconds=spec.min_seconds,
+        max_seconds=spec.max_seconds,
+    )
+
+
+def _corpus_scene(spec: WorldSpec, index: int) -> Film | Still:
+    if index % 4 == 3:
+        return plan_still(spec.seed, Split.CORPUS, index)
+    return _plan(spec, Split.CORPUS, index)[0]
+
+
+def _plan_group(spec: WorldSpec, index: int) -> list[Still]:
+    """Two or three images for one multi-image sample."""
+    count = int(stream(spec.seed, Split.MULTI_IMAGES, Purpose.PLOT, index).integers(2, 4))
+    return [plan_still(spec.seed, Split.MULTI_IMAGES, index, part) for part in range(count)]
+
+
+def _write_world(spec: WorldSpec, root: Path, on_progress: Progress | None) -> None:
+    films = [_plan(spec, Split.TRAIN, i)[0] for i in range(spec.train_videos)]
+    bench = [_plan(spec, Split.BENCH, i) for i in range(spec.bench_videos)]
+    stills = [plan_still(spec.seed, Split.IMAGES, i) for i in range(spec.images)]
+    groups = [_plan_group(spec, i) for i in range(spec.multi_images)]
+    texts = [_plan(spec, Split.TEXTS, i)[0] for i in range(spec.texts)]
+    corpus = (_corpus_scene(spec, i) for i in range(spec.corpus))
+
+    videos = {manifests.train_video(i): film for i, film in enumerate(films)}
+    videos |= {manifests.bench_video(i): film for i, (film, _) in enumerate(bench)}
+    images = {manifests.image(i): still for i, still in enumerate(stills)}
+    for i, group in enumerate(groups):
+        images |= {manifests.image_of_several(i, part): s for part, s in enumerate(group)}
+    _write_media(root, spec, videos, images, on_progress)
+
+    tables = {
+        "captions": manifests.caption_rows(films),
+        "image_captions": manifests.image_caption_rows(stills),
+        "sft_video": manifests.video_rows(films, spec.seed),
+        "sft_image": manifests.image_rows(stills, spec.seed),
+        "sft_multi_image": manifests.multi_image_rows(groups, spec.seed),
+        "sft_text": manifests.text_rows(texts, spec.seed),
+        "corpus": manifests.corpus_rows(corpus, spec.seed),
+        "bench": manifests.bench_rows(bench, spec.seed),
+    }
+    for name, rows in tables.items():
+        manifests.write_rows(root / f"{name}.jsonl", rows)
+
+
+def _write_media(
+    root: Path,
+    spec: WorldSpec,
+    videos: dict[str, Film],
+    images: dict[str, Still],
+    on_progress: Progress | None,
+) -> None:
+    total = len(videos) + len(images)
+    for done, (name, film) in enumerate(videos.items(), start=1):
+        write_video(root / name, draw_film(film, spec.size), spec.fps)
+        if on_progress:
+            on_progress(done, total)
+    for done, (name, still) in enumerate(images.items(), start=len(videos) + 1):
+        write_image(root / name, draw_still(still, spec.size))
+        if on_progress:
+            on_progress(done, total)
