@@ -8,14 +8,17 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float, UInt8
 
 from apollo_core.microworld.chance import stream
 from apollo_core.microworld.film import Body, Film
 from apollo_core.microworld.still import Still
 
-Pixels = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
+Grey = UInt8[np.ndarray, "height width"]
+Mask = Bool[np.ndarray, "height width"]
+Picture = UInt8[np.ndarray, "size size 3"]
+Reel = UInt8[np.ndarray, "frames size size 3"]
+Corner = Float[np.ndarray, " 2"]
 
 UNIT = 48
 RGB: dict[str, tuple[int, int, int]] = {
@@ -27,7 +30,7 @@ RGB: dict[str, tuple[int, int, int]] = {
     "cyan": (20, 220, 230),
 }
 SHAPE_SIDE = 14
-PLATE = (28, 20)
+PLATE = (26, 18)
 DIGIT = (24, 15)
 # Ground scrolled per second: 2 pixels per frame at 8 fps, a repeat after 4 s, so that frames up to
 # 2 s apart still tell the direction.
@@ -59,8 +62,8 @@ def scaled(length: float, size: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def plate(digit: str, size: int) -> Pixels:
-    """A bright digit on a black plate, (height, width) in grey."""
+def plate(digit: str, size: int) -> Grey:
+    """A bright digit on a black plate, in grey."""
     rows = [[float(bit) for bit in row] for row in _FONT[digit].split()]
     glyph = np.array(rows, dtype=np.uint8) * 255
     high, wide = (scaled(n, size) for n in DIGIT)
@@ -96,7 +99,7 @@ def _outlined(shape: str, side: int) -> tuple[Mask, Mask]:
     return inner, grown & ~inner
 
 
-def place_corner(place: str, size: int) -> NDArray[np.float64]:
+def place_corner(place: str, size: int) -> Corner:
     """Top left corner (row, column) of an outlined shape's box at a side of the screen."""
     box = scaled(SHAPE_SIDE, size) + 2
     middle, far = (size - box) / 2, size - box
@@ -109,7 +112,7 @@ def place_corner(place: str, size: int) -> NDArray[np.float64]:
     return np.array(corners[place], dtype=np.float64)
 
 
-def _stamp(frame: Pixels, body: Body, corner: NDArray[np.float64]) -> None:
+def _stamp(frame: Picture, body: Body, corner: Corner) -> None:
     inner, outline = _outlined(body.shape, scaled(SHAPE_SIDE, frame.shape[0]))
     row, column = (round(float(n)) for n in corner)
     box = frame[row : row + inner.shape[0], column : column + inner.shape[1]]
@@ -117,7 +120,7 @@ def _stamp(frame: Pixels, body: Body, corner: NDArray[np.float64]) -> None:
     box[outline] = 0
 
 
-def _stamp_digit(frames: Pixels, digit: str) -> None:
+def _stamp_digit(frames: Picture | Reel, digit: str) -> None:
     """Put a digit's plate in the middle of one frame or of several."""
     board = plate(digit, frames.shape[-2])
     top, left = (frames.shape[-2] - n for n in board.shape)
@@ -125,7 +128,7 @@ def _stamp_digit(frames: Pixels, digit: str) -> None:
     frames[..., top : top + board.shape[0], left : left + board.shape[1], :] = board[..., None]
 
 
-def draw_ground(key: tuple[int, ...], size: int) -> Pixels:
+def draw_ground(key: tuple[int, ...], size: int) -> UInt8[np.ndarray, "side side"]:
     """A grey torus of cobbles, with one bright road across and one down to see it scroll by."""
     rng = stream(*key)
     side, cobble = scaled(GROUND, size), scaled(COBBLE, size)
@@ -138,8 +141,8 @@ def draw_ground(key: tuple[int, ...], size: int) -> Pixels:
     return ground
 
 
-def _scroll(ground: Pixels, camera: str, frames: int, fps: int, size: int) -> Pixels:
-    """Frames of a camera over the ground, (frames, size, size, 3)."""
+def _scroll(ground: Grey, camera: str, frames: int, fps: int, size: int) -> Reel:
+    """Frames of a camera over the ground."""
     moved = np.round(np.arange(frames) * scaled(SCROLL, size) / fps).astype(np.int64)
     down, right = _STEPS[camera]
     window = np.arange(size)
@@ -149,8 +152,8 @@ def _scroll(ground: Pixels, camera: str, frames: int, fps: int, size: int) -> Pi
     return np.repeat(grey[..., None], 3, axis=-1)
 
 
-def draw_film(film: Film, size: int) -> Pixels:
-    """Draw every frame of a film, (frames, size, size, 3)."""
+def draw_film(film: Film, size: int) -> Reel:
+    """Draw every frame of a film."""
     frames = _scroll(draw_ground(film.texture, size), film.camera, film.frames, film.fps, size)
     leave, arrive = film.travel
     done = np.clip((np.arange(film.frames) - leave) / max(1, arrive - leave), 0, 1)
@@ -164,8 +167,8 @@ def draw_film(film: Film, size: int) -> Pixels:
     return frames
 
 
-def draw_still(still: Still, size: int) -> Pixels:
-    """Draw an image, (size, size, 3)."""
+def draw_still(still: Still, size: int) -> Picture:
+    """Draw an image."""
     picture = np.repeat(draw_ground(still.texture, size)[:size, :size, None], 3, axis=-1)
     for body in still.bodies:
         _stamp(picture, body, place_corner(body.end, size))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import UInt8
 
-Pixels = NDArray[np.uint8]
+Picture = UInt8[np.ndarray, "height width 3"]
+Reel = UInt8[np.ndarray, "frames height width 3"]
 
-# One thread, because slices cut by thread count change the bytes. A key frame each second, because
-# readers seek.
-_X264 = {"preset": "veryfast", "crf": "16", "threads": "1"}
+# The same frames must give the same bytes. Several threads cut slices by their number; and x264's
+# lookahead, at this size, made other bytes in about one run of ten (measured), so it is off. A key
+# frame each second, because readers seek.
+_X264 = {"preset": "veryfast", "tune": "zerolatency", "crf": "16", "threads": "1"}
 
 
-def write_video(path: Path, frames: Pixels, fps: int) -> None:
-    """Write `frames`, (n, height, width, 3), as H.264 yuv420p in MP4 at `fps`."""
+def write_video(path: Path, frames: Reel, fps: int) -> None:
+    """Write `frames` as H.264 yuv420p in MP4 at `fps`."""
     import av
 
     with av.open(str(path), "w", format="mp4") as container:
@@ -27,13 +30,13 @@ def write_video(path: Path, frames: Pixels, fps: int) -> None:
         container.mux(video.encode())
 
 
-def write_image(path: Path, pixels: Pixels) -> None:
-    """Write `pixels`, (height, width, 3), as PNG."""
+def write_image(path: Path, pixels: Picture) -> None:
+    """Write `pixels` as PNG."""
     import av
 
     codec = av.CodecContext.create("png", "w")
     codec.height, codec.width = pixels.shape[:2]
     codec.pix_fmt = "rgb24"
-    codec.time_base = 1
+    codec.time_base = Fraction(1)
     frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
     path.write_bytes(b"".join(bytes(packet) for packet in (*codec.encode(frame), *codec.encode())))

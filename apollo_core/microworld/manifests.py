@@ -101,8 +101,11 @@ def corpus_rows(scenes: Iterable[Film | Still], seed: int) -> Iterator[Row]:
     """Written scenes with the very questions of videos and images, to pretrain a language model."""
     for i, scene in enumerate(scenes):
         rng = stream(seed, Split.CORPUS, Purpose.QUESTIONS, i)
-        write = write_film if isinstance(scene, Film) else write_still
-        yield _row(f"c{i:05d}", write(scene, rng, CORPUS_TURNS))  # type: ignore[arg-type]
+        if isinstance(scene, Film):
+            turns = write_film(scene, rng, CORPUS_TURNS)
+        else:
+            turns = write_still(scene, rng, CORPUS_TURNS)
+        yield _row(f"c{i:05d}", turns)
 
 
 def bench_rows(plans: Sequence[tuple[Film, Focus]], seed: int) -> Iterator[Row]:

@@ -27,6 +27,7 @@ GENERATOR_VERSION = 1
 _DONE = "world.json"
 _BEGUN = "world.begun.json"
 _LOCK = ".world.lock"
+_PART = ".world.part"
 _FOLDERS = ("videos", "images")
 
 Progress = Callable[[int, int], None]
@@ -122,7 +123,7 @@ def _refuse_foreign(root: Path) -> None:
     """Refuse a folder with files in it, unless they are an interrupted world's."""
     if root.exists() and not root.is_dir():
         raise BadInput(f"microworld root: {root} is a file; give a folder.")
-    names = {path.name for path in root.iterdir()} - {_LOCK} if root.exists() else set[str]()
+    names = {path.name for path in root.iterdir()} - {_LOCK, _PART} if root.exists() else set[str]()
     if names and not names & {_BEGUN, _DONE}:
         raise BadInput(
             f"microworld root: {root} holds files that are not a microworld's "
@@ -140,7 +141,7 @@ def _clear(root: Path) -> None:
 
 
 def _write_json(path: Path, value: dict[str, object]) -> None:
-    part = path.with_suffix(".part")
+    part = path.with_name(_PART)
     part.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     os.replace(part, path)
 
