@@ -1,0 +1,285 @@
+"""Read video through decord in a process of its own that is killed at a deadline.
+
+decord (FFmpeg underneath) can loop for ever in native code on a file whose header lies, and ignores
+every signal but SIGKILL there. So it runs in a child (`apollo_core.decoder_process`), one long-lived
+child per `Decoder`, started at the first request and again after each death. A plain subprocess and
+not `multiprocessing`: a daemonic worker may not have children, and nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import IO, Any, Self, cast
+
+import numpy as np
+
+from apollo_core.decoder_process import FRAME, encode
+from apollo_core.design import Sampling
+from apollo_core.errors import DecodeFailed
+from apollo_core.frame_cache import FrameCache, file_key
+from apollo_core.frames import ClipFrames, clip_frames
+from apollo_core.images import read_image_clip
+from apollo_core.sampling import center_frame, realised, sample
+
+DEADLINE_S = 20.0
+PACKAGE_ROOT = Path(__file__).resolve().parent.parent
+
+
+class _Late(Exception):
+    """The child did not answer in time."""
+
+
+class _Dead(Exception):
+    """The child ended in the middle of an answer."""
+
+
+@dataclass(frozen=True)
+class _Reply:
+    header: dict[str, Any]
+    body: bytearray
+
+
+class Decoder:
+    """Decodes videos and images; a hang or a crash costs one file, never the caller.
+
+    Args:
+        deadline_s: seconds that opening a video, and reading its frames, may take each.
+        cache: where clips are kept between calls, if anywhere.
+
+    Use as a context manager, or `close()` it. Threads may share one; they take turns.
+    """
+
+    def __init__(self, *, deadline_s: float = DEADLINE_S, cache: FrameCache | None = None) -> None:
+        self.deadline_s = deadline_s
+        self._cache = cache
+        self._child: subprocess.Popen[bytes] | None = None
+        self._lock = Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child; a later request starts another."""
+        with self._lock:
+            self._end_child()
+
+    def timestamps(self, path: str | Path) -> tuple[np.ndarray, float]:
+        """Start of each frame (float64, seconds, the first at 0) and the end of the last.
+
+        Raises:
+            DecodeFailed: missing, empty, truncated, no video stream, no video, no answer in time.
+        """
+        with self._lock:
+            return self._open(path)
+
+    def read(self, path: str | Path, indices: Sequence[int], *, size: int) -> np.ndarray:
+        """Frames by index (any order, repeats allowed), uint8 RGB, (len(indices), size, size, 3).
+
+        The short side is resized to `size` and the centre square cut out. Two encoders of
+        different sizes: read at the larger, resize with `pixels.resize`.
+
+        Raises:
+            DecodeFailed: as `timestamps`; or an index beyond the last frame.
+        """
+        distinct = sorted(set(indices))
+        with self._lock:
+            starts, _ = self._open(path)
+            if distinct and not 0 <= distinct[0] <= distinct[-1] < len(starts):
+                raise DecodeFailed(path, f"has {len(starts)} frames, asked for {distinct}")
+            pixels = self._pixels(path, distinct, size)
+        return pixels[np.searchsorted(distinct, np.asarray(indices, dtype=np.int64))]
+
+    def read_clips(
+        self,
+        path: str | Path,
+        sampling: Sampling,
+        *,
+        size: int,
+        center_only: bool = False,
+    ) -> ClipFrames:
+        """A video's clips as sampled; with `center_only` its middle frame as one clip.
+
+        Raises:
+            DecodeFailed: as `timestamps`.
+        """
+        if self._cache is None:
+            return self._decode(path, sampling, size, center_only=center_only)
+        key = _key(path, "video", sampling, size, center_only)
+        return self._cache.get(
+            key, lambda: self._decode(path, sampling, size, center_only=center_only)
+        )
+
+    def read_image(self, path: str | Path, *, frames_per_clip: int, size: int) -> ClipFrames:
+        """An image as one clip of a repeated frame. Raises `DecodeFailed`."""
+        if self._cache is None:
+            return read_image_clip(path, frames_per_clip=frames_per_clip, size=size)
+        key = _key(path, "image", frames_per_clip, size)
+        return self._cache.get(
+            key,
+            lambda: read_image_clip(path, frames_per_clip=frames_per_clip, size=size),
+        )
+
+    def _decode(
+        self, path: str | Path, sampling: Sampling, size: int, *, center_only: bool
+    ) -> ClipFrames:
+        with self._lock:
+            starts, duration = self._open(path)
+            times = cast(Sequence[float], starts)
+            if center_only:
+                clips = center_frame(times, duration, frames_per_clip=sampling.frames_per_clip)
+            else:
+                clips = sample(times, duration, sampling)
+            distinct = sorted({frame for clip in clips for frame in clip.frames})
+            pixels = self._pixels(path, distinct, size)
+        return clip_frames(distinct, pixels, clips, duration=duration, rate=realised(clips, times))
+
+    def _open(self, path: str | Path) -> tuple[np.ndarray, float]:
+        _look(path)
+        reply = self._ask(path, {"do": "open", "path": str(path)})
+        return np.frombuffer(reply.body, dtype=np.float64), float(reply.header["duration"])
+
+    def _pixels(self, path: str | Path, distinct: Sequence[int], size: int) -> np.ndarray:
+        if not distinct:
+            return np.zeros((0, size, size, 3), np.uint8)
+        request = {"do": "read", "indices": [int(i) for i in distinct], "size": size}
+        reply = self._ask(path, request)
+        return np.frombuffer(reply.body, dtype=np.uint8).reshape(reply.header["shape"])
+
+    def _ask(self, path: str | Path, request: dict[str, Any]) -> _Reply:
+        """One request and its answer; the child is ended whenever it cannot be trusted again."""
+        child = self._running()
+        try:
+            reply = _exchange(child, request, until=time.monotonic() + self.deadline_s)
+        except _Late:
+            self._end_child()
+            raise DecodeFailed(
+                path, f"no answer within {self.deadline_s:g} s; the decoder was ended"
+            ) from None
+        except (_Dead, OSError):
+            code = self._end_child()
+            raise DecodeFailed(path, f"the decoder died on it ({_how(code)})") from None
+        except BaseException:  # e.g. Ctrl-C between the halves of an answer
+            self._end_child()
+            raise
+        if "error" in reply.header:
+            raise DecodeFailed(path, reply.header["error"])
+        return reply
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._child is None or self._child.poll() is not None:
+            self._end_child()
+            self._child = _start(self.deadline_s)
+        return self._child
+
+    def _end_child(self) -> int | None:
+        """Kill the child if there is one; its exit code."""
+        child, self._child = self._child, None
+        if child is None:
+            return None
+        # A child that is dying by itself gets the chance to tell by what.
+        code = _wait_briefly(child)
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                pipe.close()
+        return code
+
+
+def _start(deadline_s: float) -> subprocess.Popen[bytes]:
+    """Start the child. `-P` and PYTHONPATH: the package is found whatever the working directory."""
+    paths = [str(PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "apollo_core.decoder_process", str(deadline_s)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        bufsize=0,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+    )
+
+
+def _exchange(child: subprocess.Popen[bytes], request: dict[str, Any], *, until: float) -> _Reply:
+    stdin, stdout = cast(IO[bytes], child.stdin), cast(IO[bytes], child.stdout)
+    for piece in encode(request):
+        stdin.write(piece)
+    head = _receive(stdout, FRAME.size, until=until)
+    text_bytes, body_bytes = FRAME.unpack(head)
+    header = json.loads(_receive(stdout, text_bytes, until=until))
+    return _Reply(header, _receive(stdout, body_bytes, until=until))
+
+
+def _receive(pipe: IO[bytes], count: int, *, until: float) -> bytearray:
+    """Exactly `count` bytes before the moment `until` (monotonic clock)."""
+    received = bytearray(count)
+    view, got = memoryview(received), 0
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN | select.POLLHUP)
+    while got < count:
+        left_ms = (until - time.monotonic()) * 1000
+        if left_ms <= 0 or not poll.poll(left_ms):
+            raise _Late
+        read = os.readv(pipe.fileno(), [view[got:]])
+        if read == 0:
+            raise _Dead
+        got += read
+    return received
+
+
+def _wait_briefly(child: subprocess.Popen[bytes]) -> int | None:
+    try:
+        return child.wait(timeout=0.05)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _how(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"signal {signal.Signals(-code).name}"
+    return f"exit code {code}"
+
+
+def _key(path: str | Path, *asked: object) -> tuple[str, int, int, Any]:
+    try:
+        return file_key(path, *asked)
+    except OSError as error:
+        raise DecodeFailed(path, _os_reason(error)) from None
+
+
+def _look(path: str | Path) -> None:
+    """Refuse what needs no decoder to be refused."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        raise DecodeFailed(path, _os_reason(error)) from None
+    if stat.S_ISDIR(found.st_mode):
+        raise DecodeFailed(path, "is a folder")
+    if stat.S_ISREG(found.st_mode) and found.st_size == 0:
+        raise DecodeFailed(path, "is empty (0 bytes)")
+    if not os.access(path, os.R_OK):
+        raise DecodeFailed(path, "may not be read (permission denied)")
+
+
+def _os_reason(error: OSError) -> str:
+    return "does not exist" if error.errno == errno.ENOENT else str(error.strerror or error)

@@ -1,0 +1,41 @@
+"""Read a still image as one clip of a repeated frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from apollo_core.errors import DecodeFailed
+from apollo_core.frames import ClipFrames, clip_frames
+from apollo_core.sampling import image_clip
+
+
+def read_image(path: str | Path, *, size: int) -> np.ndarray:
+    """One image as video frames come: uint8 RGB, shape (1, size, size, 3).
+
+    Turned upright by its EXIF tag, short side resized (bicubic) to `size`, centre square cut out.
+
+    Raises:
+        DecodeFailed: missing, empty, cut off, too large to be meant, or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+            square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
+            return np.array(square)[None]
+    except FileNotFoundError:
+        raise DecodeFailed(path, "does not exist") from None
+    except UnidentifiedImageError:
+        empty = Path(path).stat().st_size == 0
+        reason = "is empty (0 bytes)" if empty else "is not an image that Pillow can read"
+        raise DecodeFailed(path, reason) from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DecodeFailed(path, f"is damaged: {error}") from None
+
+
+def read_image_clip(path: str | Path, *, frames_per_clip: int, size: int) -> ClipFrames:
+    """One image as one clip of `frames_per_clip` equal frames. Raises `DecodeFailed`."""
+    clips = (image_clip(frames_per_clip),)
+    return clip_frames((0,), read_image(path, size=size), clips, duration=0.0, rate=0.0)
