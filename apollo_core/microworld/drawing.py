@@ -56,7 +56,7 @@ _FONT = {
 }
 
 
-def scaled(length: float, size: int) -> int:
+def scaled(length: int, size: int) -> int:
     """`length` of a 48-pixel frame in a frame of `size` pixels."""
     return round(length * size / UNIT)
 

@@ -56,15 +56,7 @@ SENTENCES = (
 )
 
 # Not in any manifest: what prompts wrap around it (clip timestamps, lettered options).
-PROMPT_WORDS = tuple("abcd()-,.:?") + (
-    "clip",
-    "from",
-    "to",
-    "option",
-    "options",
-    "answer",
-    "letter",
-)
+PROMPT_WORDS = ("clip", "from", "to", "option", "options", "answer", "letter", *"abcd()-,.:?")
 
 _WORD = re.compile(r"[a-z]+|[^\sa-z]")
 

@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 def plans(split: Split, count: int) -> list[tuple[Film, Focus]]:
     """Films of the default length, unrendered."""
-    return [plan_film(0, split, i, fps=8, min_seconds=4, max_seconds=8) for i in range(count)]
+    return [plan_film(0, split, i, fps=8, min_seconds=4.0, max_seconds=8.0) for i in range(count)]
 
 
 @pytest.fixture(scope="module")

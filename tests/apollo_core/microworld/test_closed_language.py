@@ -42,7 +42,7 @@ def test_every_word_of_every_manifest_is_in_the_vocabulary(small_world: Path) ->
 def test_every_word_of_many_unwritten_samples_is_in_the_vocabulary() -> None:
     rng = stream(7)
     for i in range(200):
-        film, _ = plan_film(3, Split.TRAIN, i, fps=8, min_seconds=4, max_seconds=8)
+        film, _ = plan_film(3, Split.TRAIN, i, fps=8, min_seconds=4.0, max_seconds=8.0)
         stills = [plan_still(3, Split.IMAGES, i, part) for part in range(3)]
         said = [describe(film), *(describe_still(still) for still in stills)]
         pairs = [(q.text, q.answer) for q in every_question(film, rng)]
@@ -60,7 +60,10 @@ def answer_from_text(text: str, question: str) -> str:
     stayer = re.search(r"a (\w+) (\w+) stays at the (\w+)\.", text)
     camera = re.search(r"the camera (?:moves|stays) (\w+)\.", text)
     shown = re.search(r"(\d) digits? appears?: ([\d, ]+)\.", text)
-    assert mover and stayer and camera and shown
+    assert mover is not None
+    assert stayer is not None
+    assert camera is not None
+    assert shown is not None
     digits = shown[2].split(", ")
     assert len(digits) == int(shown[1])
     fixed = {
@@ -83,7 +86,7 @@ def answer_from_text(text: str, question: str) -> str:
 def test_a_written_scene_holds_the_answer_to_each_of_its_questions() -> None:
     rng = stream(11)
     for i in range(100):
-        film, _ = plan_film(0, Split.CORPUS, i, fps=8, min_seconds=4, max_seconds=8)
+        film, _ = plan_film(0, Split.CORPUS, i, fps=8, min_seconds=4.0, max_seconds=8.0)
         text = describe(film)
         turns = write_film(film, rng, turns=9)
         opening, answer = turns[0]

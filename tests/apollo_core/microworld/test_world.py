@@ -49,7 +49,7 @@ def test_videos_are_h264_of_the_declared_size_rate_and_length(
 ) -> None:
     root = make_world(size=size, images=1, multi_images=0)
     for i in range(small_spec.train_videos):
-        film, _ = plan_film(0, Split.TRAIN, i, fps=8, min_seconds=4, max_seconds=6)
+        film, _ = plan_film(0, Split.TRAIN, i, fps=8, min_seconds=4.0, max_seconds=6.0)
         with av.open(str(root / f"videos/v{i:05d}.mp4")) as container:
             video = container.streams.video[0]
             assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
@@ -146,7 +146,7 @@ def test_a_root_with_another_world_is_refused_and_kept(
 ) -> None:
     before = contents(small_world)
     other = small_spec.model_copy(update={"seed": 5})
-    with pytest.raises(BadInput, match="another world.*seed 0 instead of 5"):
+    with pytest.raises(BadInput, match=r"another world.*seed 0 instead of 5"):
         generate(other, small_world)
     assert contents(small_world) == before
 
