@@ -1,0 +1,1 @@
+"""The three kinds of stage: pretrain a microworld part, train, evaluate."""

@@ -1,0 +1,130 @@
+"""What can change a stage's result: the identity of each stage kind.
+
+A stage key hashes one of these, its kind's `STAGE_VERSIONS` entry and its parents' keys. What only
+decides where and how fast a stage runs is `apollo_core.execution.Execution`, another type.
+
+Rules: a field that equals its default is left out of the hash, so that a new field keeps old
+results; hence a default never changes unless the kind's version does. Parts and data are named by
+fingerprint only; where they lie travels beside the identity (`StageContext.locations`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from apollo_core.design import Integration, Resampler, Sampling
+from apollo_core.frozen import Frozen
+
+STAGE_VERSIONS: dict[str, int] = {"pretrain": 1, "train": 1, "evaluate": 1}
+
+Precision = Literal["float32", "bfloat16"]
+Regime = Literal["video", "center_frame", "text"]
+Scoring = Literal["letters", "options"]
+Prompt = Literal["question-v1", "lettered-v1"]
+BadMedia = Literal["stop", "skip"]
+
+
+class Part(Frozen):
+    """The weights that an encoder or language model starts from.
+
+    Attributes:
+        family: the adapter that builds it ("siglip", "videomae", "causal-lm").
+        fingerprint: `hub:ID@COMMIT`, `local:SHA256`, `micro:NAME@VERSION`, or `provisional:...`
+            where a plan cannot know yet.
+    """
+
+    family: str
+    fingerprint: str
+
+
+class Rates(Frozen):
+    """Peak learning rate of each module; 0 = frozen."""
+
+    vision: NonNegativeFloat = 0.0
+    connector: NonNegativeFloat = 0.0
+    llm: NonNegativeFloat = 0.0
+
+    def trained(self) -> tuple[str, ...]:
+        """Modules with a rate above 0."""
+        return tuple(name for name, rate in self if rate > 0)
+
+
+class DataShare(Frozen):
+    """Data sets that together make up one share of a stage's samples.
+
+    Attributes:
+        share: part of the stage's samples, in per cent.
+        sets: fingerprints of the manifests; drawn from as if they were one.
+    """
+
+    share: Annotated[float, Field(ge=0, le=100)]
+    sets: tuple[str, ...]
+
+
+class PretrainIdentity(Frozen):
+    """A microworld part learns from the microworld's text."""
+
+    kind: Literal["pretrain"] = "pretrain"
+    part: Part
+    corpus: str
+    seed: NonNegativeInt
+    samples: PositiveInt
+    batch_size: PositiveInt
+    lr: PositiveFloat
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.03
+    precision: Precision = "float32"
+
+
+class ModelIdentity(Frozen):
+    """The model that a stage trains or evaluates."""
+
+    encoders: Annotated[tuple[Part, ...], Field(min_length=1)]
+    llm: Part
+    resampler: Resampler
+    frames_per_clip: PositiveInt
+    integration: Integration
+
+
+class TrainIdentity(Frozen):
+    """One stage of a schedule: a rate per module, data, length."""
+
+    kind: Literal["train"] = "train"
+    model: ModelIdentity
+    seed: NonNegativeInt
+    sampling: Sampling
+    lr: Rates
+    data: Annotated[tuple[DataShare, ...], Field(min_length=1)]
+    samples: PositiveInt
+    batch_size: PositiveInt
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.03
+    weight_decay: NonNegativeFloat = 0.0
+    clip_norm: PositiveFloat = 1.0
+    bad_media: BadMedia = "stop"
+    precision: Precision = "float32"
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps; the last batch may be smaller."""
+        return -(-self.samples // self.batch_size)
+
+
+class EvaluateIdentity(Frozen):
+    """One benchmark in one or more regimes, scored by one rule."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    model: ModelIdentity
+    seed: NonNegativeInt
+    sampling: Sampling
+    benchmark: str
+    regimes: Annotated[tuple[Regime, ...], Field(min_length=1)]
+    scoring: Scoring
+    prompt: Prompt
+    bad_media: BadMedia = "stop"
+    precision: Precision = "float32"
+
+
+StageIdentity = Annotated[
+    PretrainIdentity | TrainIdentity | EvaluateIdentity, Field(discriminator="kind")
+]
