@@ -1,19 +1,17 @@
 """Read video through decord in a process of its own that is killed at a deadline.
 
 decord (FFmpeg underneath) can loop for ever in native code on a file whose header lies, and ignores
-every signal but SIGKILL there. So it runs in a child (`apollo_core.decoder_process`), one long-lived
-child per `Decoder`, started at the first request and again after each death. A plain subprocess and
-not `multiprocessing`: a daemonic worker may not have children, and nothing is pickled.
+every signal but SIGKILL there. So it runs in a child (`apollo_core.decoder_process`): one child per
+`Decoder`, long-lived, started at the first request and again after each death. A plain subprocess
+and not `multiprocessing`: a daemonic worker may not have children, and nothing is pickled.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import select
 import signal
-import stat
 import subprocess
 import sys
 import time
@@ -32,17 +30,18 @@ from apollo_core.errors import DecodeFailed
 from apollo_core.frame_cache import FrameCache, file_key
 from apollo_core.frames import ClipFrames, clip_frames
 from apollo_core.images import read_image_clip
+from apollo_core.media_file import look
 from apollo_core.sampling import center_frame, realised, sample
 
 DEADLINE_S = 20.0
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
 
 
-class _Late(Exception):
+class _LateError(Exception):
     """The child did not answer in time."""
 
 
-class _Dead(Exception):
+class _DeadError(Exception):
     """The child ended in the middle of an answer."""
 
 
@@ -125,7 +124,7 @@ class Decoder:
         """
         if self._cache is None:
             return self._decode(path, sampling, size, center_only=center_only)
-        key = _key(path, "video", sampling, size, center_only)
+        key = file_key(path, "video", sampling, size, center_only)
         return self._cache.get(
             key, lambda: self._decode(path, sampling, size, center_only=center_only)
         )
@@ -134,7 +133,7 @@ class Decoder:
         """An image as one clip of a repeated frame. Raises `DecodeFailed`."""
         if self._cache is None:
             return read_image_clip(path, frames_per_clip=frames_per_clip, size=size)
-        key = _key(path, "image", frames_per_clip, size)
+        key = file_key(path, "image", frames_per_clip, size)
         return self._cache.get(
             key,
             lambda: read_image_clip(path, frames_per_clip=frames_per_clip, size=size),
@@ -155,7 +154,7 @@ class Decoder:
         return clip_frames(distinct, pixels, clips, duration=duration, rate=realised(clips, times))
 
     def _open(self, path: str | Path) -> tuple[np.ndarray, float]:
-        _look(path)
+        look(path)
         reply = self._ask(path, {"do": "open", "path": str(path)})
         return np.frombuffer(reply.body, dtype=np.float64), float(reply.header["duration"])
 
@@ -171,12 +170,12 @@ class Decoder:
         child = self._running()
         try:
             reply = _exchange(child, request, until=time.monotonic() + self.deadline_s)
-        except _Late:
+        except _LateError:
             self._end_child()
             raise DecodeFailed(
                 path, f"no answer within {self.deadline_s:g} s; the decoder was ended"
             ) from None
-        except (_Dead, OSError):
+        except (_DeadError, OSError):
             code = self._end_child()
             raise DecodeFailed(path, f"the decoder died on it ({_how(code)})") from None
         except BaseException:  # e.g. Ctrl-C between the halves of an answer
@@ -239,10 +238,10 @@ def _receive(pipe: IO[bytes], count: int, *, until: float) -> bytearray:
     while got < count:
         left_ms = (until - time.monotonic()) * 1000
         if left_ms <= 0 or not poll.poll(left_ms):
-            raise _Late
+            raise _LateError
         read = os.readv(pipe.fileno(), [view[got:]])
         if read == 0:
-            raise _Dead
+            raise _DeadError
         got += read
     return received
 
@@ -258,28 +257,3 @@ def _how(code: int | None) -> str:
     if code is not None and code < 0:
         return f"signal {signal.Signals(-code).name}"
     return f"exit code {code}"
-
-
-def _key(path: str | Path, *asked: object) -> tuple[str, int, int, Any]:
-    try:
-        return file_key(path, *asked)
-    except OSError as error:
-        raise DecodeFailed(path, _os_reason(error)) from None
-
-
-def _look(path: str | Path) -> None:
-    """Refuse what needs no decoder to be refused."""
-    try:
-        found = os.stat(path)
-    except OSError as error:
-        raise DecodeFailed(path, _os_reason(error)) from None
-    if stat.S_ISDIR(found.st_mode):
-        raise DecodeFailed(path, "is a folder")
-    if stat.S_ISREG(found.st_mode) and found.st_size == 0:
-        raise DecodeFailed(path, "is empty (0 bytes)")
-    if not os.access(path, os.R_OK):
-        raise DecodeFailed(path, "may not be read (permission denied)")
-
-
-def _os_reason(error: OSError) -> str:
-    return "does not exist" if error.errno == errno.ENOENT else str(error.strerror or error)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
 from apollo_core.frames import ClipFrames
+from apollo_core.media_file import look
 
 Key = tuple[str, int, int, Hashable]
 
@@ -16,9 +16,9 @@ def file_key(path: str | Path, *asked: Hashable) -> Key:
     """Cache key of what is `asked` of a file: its path, modification time (ns), size on disk.
 
     Raises:
-        OSError: the file cannot be looked at.
+        DecodeFailed: the file is missing, empty or not ours to read.
     """
-    stat = os.stat(path)
+    stat = look(path)
     return str(path), stat.st_mtime_ns, stat.st_size, asked
 
 

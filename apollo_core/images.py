@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from apollo_core.errors import DecodeFailed
 from apollo_core.frames import ClipFrames, clip_frames
+from apollo_core.media_file import look
 from apollo_core.sampling import image_clip
 
 
@@ -20,17 +22,15 @@ def read_image(path: str | Path, *, size: int) -> np.ndarray:
     Raises:
         DecodeFailed: missing, empty, cut off, too large to be meant, or no image.
     """
+    if not stat.S_ISREG(look(path).st_mode):
+        raise DecodeFailed(path, "is not a regular file")
     try:
         with Image.open(path) as image:
             upright = ImageOps.exif_transpose(image).convert("RGB")
             square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
             return np.array(square)[None]
-    except FileNotFoundError:
-        raise DecodeFailed(path, "does not exist") from None
     except UnidentifiedImageError:
-        empty = Path(path).stat().st_size == 0
-        reason = "is empty (0 bytes)" if empty else "is not an image that Pillow can read"
-        raise DecodeFailed(path, reason) from None
+        raise DecodeFailed(path, "is not an image that Pillow can read") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DecodeFailed(path, f"is damaged: {error}") from None
 

@@ -20,7 +20,7 @@ def missing_bytes(path: str | Path) -> int:
     Knows MP4 and MOV (ISO 14496-12 boxes) and Matroska and WebM (RFC 8794 elements). Of other
     containers, and of a live recording that declares no size, nothing is known: 0.
     """
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         start = file.read(12)
         file.seek(0)
