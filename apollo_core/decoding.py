@@ -124,7 +124,7 @@ class Decoder:
         """
         if self._cache is None:
             return self._decode(path, sampling, size, center_only=center_only)
-        key = file_key(path, "video", sampling, size, center_only)
+        key = file_key(path, "video", sampling.model_dump_json(), size, center_only)
         return self._cache.get(
             key, lambda: self._decode(path, sampling, size, center_only=center_only)
         )

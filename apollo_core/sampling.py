@@ -6,8 +6,8 @@ The frame of a moment `t` is the one on screen at `t`: the last frame that start
 (a frame that starts within `CLOCK_STEP` after `t` counts as started). Frames are found by their
 own timestamps, never by an index times an average rate, so variable frame rates come out exact.
 
-Moments are asked at the middle of their slots. A span of `s` seconds read at `n` moments is cut into
-`n` equal slots; moment `i` is `(i + 1/2) s / n`. Nothing is asked at the very edges, where a
+Moments are asked at the middle of their slots. A span of `s` seconds read at `n` moments is cut
+into `n` equal slots; moment `i` is `(i + 1/2) s / n`. Nothing is asked at the very edges, where a
 rounding error would choose the neighbour.
 """
 
@@ -51,7 +51,8 @@ def sample(timestamps: Sequence[float], duration: float, sampling: Sampling) -> 
     `step = 1 / fps` and `length = frames_per_clip * step`, spread evenly from the start to the end
     of the video. They touch when the video is a whole number of clips, overlap when it is not, and
     leave gaps of equal length when `max_clips` is short. The rate inside a clip is `fps` always: a
-    slower source, or a video shorter than a clip, repeats the frame on screen. A rest of at most half a step earns no clip.
+    slower source, or a video shorter than a clip, repeats the frame on screen. A rest of at most
+    half a step earns no clip.
 
     uniform: `frames` moments over the whole video, `(i + 1/2) duration / frames`, cut into clips.
 
