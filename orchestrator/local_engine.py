@@ -1,0 +1,18 @@
+"""One stage after another, in this process: for tests, debugging, and machines without Ray."""
+
+from __future__ import annotations
+
+from orchestrator.engine import OnOutcome
+from orchestrator.frontier import Frontier
+from orchestrator.worker import RunStage, run_task
+
+
+class LocalEngine:
+    """The sequential engine. A worker that dies is this process, so nothing is retried here."""
+
+    def run(self, frontier: Frontier, *, run_stage: RunStage, on_outcome: OnOutcome) -> None:
+        """Run everything that can be run, the most urgent first."""
+        while task := frontier.next():
+            outcome = run_task(task, run_stage=run_stage)
+            frontier.end(outcome)
+            on_outcome(outcome)

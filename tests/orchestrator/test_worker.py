@@ -1,0 +1,102 @@
+import errno
+
+import pytest
+from tiny_stages import digest_stage, key_of, runs, tiny_task
+
+from apollo_core.errors import DecodeFailed
+from orchestrator import failures
+from orchestrator.lease import looks_alive, read_lease
+from orchestrator.redaction import redact
+from orchestrator.store import Store
+from orchestrator.worker import run_task
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "store")
+    store.prepare()
+    return store
+
+
+def test_a_done_stage_is_not_run_again(store, tmp_path):
+    task = tiny_task(store.root, "a", where=tmp_path)
+    assert run_task(task, run_stage=digest_stage).ran
+    assert not run_task(task, run_stage=digest_stage).ran
+    assert runs(tmp_path) == ["a"]
+
+
+def test_a_failure_is_recorded_with_its_class_and_the_next_attempt_counts_up(store):
+    task = tiny_task(store.root, "diverges")
+    for _ in range(2):
+        outcome = run_task(task, run_stage=digest_stage)
+        assert (outcome.status, outcome.failure_class) == ("failed", "diverged")
+        assert outcome.message == "loss is NaN at step 4"
+    rows = store.failures(task.key)
+    assert [row.attempt for row in rows] == [1, 2]
+    assert "Diverged" in rows[0].traceback
+    assert not looks_alive(read_lease(store.attempts_folder(task.key)))
+
+
+def test_the_metrics_of_a_running_stage_can_be_read(store):
+    seen = []
+
+    def watched(identity, context):
+        context.report({"step": 1, "steps": 2, "loss": 0.5})
+        seen.extend(store.metrics(key_of("a")))
+        (context.out / "x").write_text("")
+
+    run_task(tiny_task(store.root, "a"), run_stage=watched)
+    assert seen[0]["loss"] == 0.5
+    assert seen[0]["time"] > 0
+
+
+def test_a_stop_request_gives_the_lease_back_and_is_no_failure(store):
+    def interrupted(identity, context):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_task(tiny_task(store.root, "a"), run_stage=interrupted)
+    left = read_lease(store.attempts_folder(key_of("a")))
+    assert left is not None
+    assert not left.held
+    assert store.failures(key_of("a")) == []
+
+
+def test_a_store_that_breaks_is_an_outcome_not_an_exception(tmp_path):
+    (tmp_path / "store").write_text("a file")
+    outcome = run_task(tiny_task(tmp_path / "store", "a"), run_stage=digest_stage)
+    assert outcome.status == "failed"
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch's is."""
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (DecodeFailed("a.mp4", "no moov atom"), "data"),
+        (MemoryError(), "oom"),
+        (OutOfMemoryError("CUDA"), "oom"),
+        (RuntimeError("CUDA error: out of memory"), "oom"),
+        (OSError(errno.ENOSPC, "No space left on device"), "infra"),
+        (ValueError("x"), "error"),
+    ],
+)
+def test_an_exception_is_sorted_into_its_failure_class(error, expected):
+    assert failures.class_of(error) == expected
+
+
+def test_only_what_another_try_can_help_is_tried_again_without_being_asked():
+    def failed(name):
+        return [failures.Failure(name, "m", 1, 0.0)]
+
+    assert failures.stays_failed([], retry_failed=False) is None
+    assert failures.stays_failed(failed("infra"), retry_failed=False) is None
+    assert failures.stays_failed(failed("diverged"), retry_failed=False) == failed("diverged")[0]
+    assert failures.stays_failed(failed("diverged"), retry_failed=True) is None
+
+
+def test_credentials_are_taken_out_of_messages():
+    text = redact("at https://me:pw@host/x?token=abc&page=1 and postgresql+psycopg://u:p@db/x")
+    assert text == "at https://***@host/x?token=***&page=1 and postgresql+psycopg://***@db/x"
