@@ -42,7 +42,7 @@ class Flash:
 
 @dataclass(frozen=True)
 class Film:
-    """One video's plan. `texture` seeds the ground, `travel` is the mover's first and last frame."""
+    """One video's plan. `texture` seeds the ground; the mover goes in frames `travel`."""
 
     frames: int
     fps: int

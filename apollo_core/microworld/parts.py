@@ -14,7 +14,7 @@ from apollo_core.geometry import LlmGeometry, VisionGeometry
 PARTS_VERSION = 1
 
 # Room for the microworld's words and the chat marks; a multiple of 32.
-VOCABULARY_SIZE = 256
+VOCABULARY_SIZE = 128
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """What can be asked of a film, and multiple-choice items whose text gives nothing away.
 
 Given question and options, each option is equally likely to be right: answers are dealt uniformly,
-other options come from the same words, and wherever the film holds rival words (the other digits, the
-other shape's colour) they are among the options.
+other options come from the same words, and rival words that the film holds (the other digits, the
+other shape's colour) are among the options.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LETTERS = "ABCD"
 
 @dataclass(frozen=True)
 class Question:
-    """A question with its answer; `rivals` must be among the options, the rest comes from `pool`."""
+    """A question with its answer; `rivals` must be options, the rest comes from `pool`."""
 
     category: str
     text: str

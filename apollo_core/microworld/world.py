@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -80,14 +79,16 @@ def generate(spec: WorldSpec, root: Path, *, on_progress: Progress | None = None
     """
     if _finished(spec, root):
         return
-    _refuse_foreign(root)
+    # A lock means that this generator was here first; what else is here is judged once it is held.
+    if not (root / _LOCK).exists():
+        _refuse_foreign(root)
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / _LOCK):
         if _finished(spec, root):
             return
         _refuse_foreign(root)
-        _clear(root)
         _write_json(root / _BEGUN, spec.fingerprint())
+        _clear(root)
         _write_world(spec, root, on_progress)
         _write_json(root / _DONE, spec.fingerprint())
         (root / _BEGUN).unlink()
@@ -143,7 +144,7 @@ def _clear(root: Path) -> None:
 def _write_json(path: Path, value: dict[str, object]) -> None:
     part = path.with_name(_PART)
     part.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    part.replace(path)
 
 
 def _plan(spec: WorldSpec, split: Split, index: int) -> tuple[Film, Focus]:

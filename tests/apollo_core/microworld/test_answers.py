@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -73,13 +74,18 @@ def digits_of(frames: Frames) -> list[str]:
     return seen
 
 
+def turns_of(row: dict[str, Any]) -> list[tuple[str, str]]:
+    """(question, answer) of each turn, media marks removed."""
+    said = [re.sub(r"<\w+>\n", "", turn["value"]) for turn in row["conversations"]]
+    return list(zip(said[::2], said[1::2], strict=True))
+
+
 def answers(world: Path) -> list[tuple[str, str, str]]:
     """(video, question, answer) of the training questions and of the benchmark."""
     found: list[tuple[str, str, str]] = []
     for line in (world / "sft_video.jsonl").read_text().splitlines():
         row = json.loads(line)
-        question = row["conversations"][0]["value"].removeprefix("<video>\n")
-        found.append((row["video"], question, row["conversations"][1]["value"]))
+        found += [(row["video"], question, answer) for question, answer in turns_of(row)]
     for line in (world / "bench.jsonl").read_text().splitlines():
         row = json.loads(line)
         right = row["options"]["ABCD".index(row["answer"])]
@@ -139,10 +145,10 @@ def test_image_places_are_where_the_answer_says(small_world: Path) -> None:
     checked = 0
     for line in (small_world / "sft_image.jsonl").read_text().splitlines():
         row = json.loads(line)
-        question, answer = (turn["value"] for turn in row["conversations"])
-        if match := re.fullmatch(r"<image>\nwhere is the (\w+) \w+\?", question):
-            with Image.open(small_world / row["image"]) as image:
-                pixels = np.asarray(image).astype(np.int16)
-            assert side_of(pixels, match[1]) == answer
-            checked += 1
+        for question, answer in turns_of(row):
+            if match := re.fullmatch(r"where is the (\w+) \w+\?", question):
+                with Image.open(small_world / row["image"]) as image:
+                    pixels = np.asarray(image).astype(np.int16)
+                assert side_of(pixels, match[1]) == answer
+                checked += 1
     assert checked == 4

@@ -96,7 +96,8 @@ def test_what_training_says_about_a_question_text_scores_near_chance() -> None:
     for row in video_rows(films, 0):
         turns = row["conversations"]
         assert isinstance(turns, list)
-        seen[turns[0]["value"].removeprefix("<video>\n"), turns[1]["value"]] += 1
+        said = [turn["value"].removeprefix("<video>\n") for turn in turns]
+        seen.update(zip(said[::2], said[1::2], strict=True))
     for category, rows in by_category(bench).items():
         accuracy = best_guess(rows, lambda row, option: seen[row["question"], option])
         assert abs(accuracy - 0.25) < 0.06, category
