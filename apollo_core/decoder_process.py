@@ -5,6 +5,7 @@ on stdout; a message is a JSON header and raw bytes, so nothing is ever unpickle
 
     {"do": "open", "path"}             -> {"frames": n, "duration"}      + n float64 frame starts, s
     {"do": "read", "indices", "size"}  -> {"shape": [n, size, size, 3]}  + uint8 pixels, RGB
+    (nothing: once, at the start)      -> {"ready": true}
     whatever cannot be done            -> {"error": reason in words}
 
 `read` is about the video opened last. The process loads numpy and decord only: no torch, so that
@@ -164,7 +165,11 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    import decord  # noqa: F401 - now, so that the first request does not wait for it
+
     try:
+        replies.writelines(encode({"ready": True}))
+        replies.flush()
         serve(sys.stdin.buffer, replies, deadline_s=float(sys.argv[1]))
     except BrokenPipeError:  # the parent is gone
         os._exit(1)

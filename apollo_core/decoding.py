@@ -15,18 +15,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import IO, Any, Self, cast
+from typing import IO, Any, Self, TypeVar, cast
 
 import numpy as np
 
 from apollo_core.decoder_process import FRAME, encode
 from apollo_core.design import Sampling
-from apollo_core.errors import DecodeFailed
+from apollo_core.errors import DecodeFailed, StageFailed
 from apollo_core.frame_cache import FrameCache, file_key
 from apollo_core.frames import ClipFrames, clip_frames
 from apollo_core.images import read_image_clip
@@ -34,7 +34,10 @@ from apollo_core.media_file import look
 from apollo_core.sampling import center_frame, realised, sample
 
 DEADLINE_S = 20.0
+START_S = 60.0  # numpy and decord from a cold network disk
 PACKAGE_ROOT = Path(__file__).resolve().parent.parent
+
+T = TypeVar("T")
 
 
 class _LateError(Exception):
@@ -42,7 +45,7 @@ class _LateError(Exception):
 
 
 class _DeadError(Exception):
-    """The child ended in the middle of an answer."""
+    """The child ended in the middle of an answer; says how."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class Decoder:
         deadline_s: seconds that opening a video, and reading its frames, may take each.
         cache: where clips are kept between calls, if anywhere.
 
-    Use as a context manager, or `close()` it. Threads may share one; they take turns.
+    Use as a context manager, or `close()` it. Threads may share one; they take turns. A forked
+    process may not: both would read from one pipe, and each get the other's frames.
     """
 
     def __init__(self, *, deadline_s: float = DEADLINE_S, cache: FrameCache | None = None) -> None:
@@ -66,6 +70,7 @@ class Decoder:
         self._cache = cache
         self._child: subprocess.Popen[bytes] | None = None
         self._lock = Lock()
+        self._owner = os.getpid()
 
     def __enter__(self) -> Self:
         return self
@@ -80,8 +85,15 @@ class Decoder:
 
     def close(self) -> None:
         """End the child; a later request starts another."""
+        if os.getpid() != self._owner:
+            return
         with self._lock:
             self._end_child()
+
+    @property
+    def child_pid(self) -> int | None:
+        """The process that decodes now; None before the first request and after a death."""
+        return None if self._child is None else self._child.pid
 
     def timestamps(self, path: str | Path) -> tuple[np.ndarray, float]:
         """Start of each frame (float64, seconds, the first at 0) and the end of the last.
@@ -89,8 +101,7 @@ class Decoder:
         Raises:
             DecodeFailed: missing, empty, truncated, no video stream, no video, no answer in time.
         """
-        with self._lock:
-            return self._open(path)
+        return self._attempt(path, lambda: self._open(path))
 
     def read(self, path: str | Path, indices: Sequence[int], *, size: int) -> np.ndarray:
         """Frames by index (any order, repeats allowed), uint8 RGB, (len(indices), size, size, 3).
@@ -102,11 +113,14 @@ class Decoder:
             DecodeFailed: as `timestamps`; or an index beyond the last frame.
         """
         distinct = sorted(set(indices))
-        with self._lock:
+
+        def work() -> np.ndarray:
             starts, _ = self._open(path)
             if distinct and not 0 <= distinct[0] <= distinct[-1] < len(starts):
                 raise DecodeFailed(path, f"has {len(starts)} frames, asked for {distinct}")
-            pixels = self._pixels(path, distinct, size)
+            return self._pixels(path, distinct, size)
+
+        pixels = self._attempt(path, work)
         return pixels[np.searchsorted(distinct, np.asarray(indices, dtype=np.int64))]
 
     def read_clips(
@@ -142,7 +156,7 @@ class Decoder:
     def _decode(
         self, path: str | Path, sampling: Sampling, size: int, *, center_only: bool
     ) -> ClipFrames:
-        with self._lock:
+        def work() -> ClipFrames:
             starts, duration = self._open(path)
             times = cast(Sequence[float], starts)
             if center_only:
@@ -151,23 +165,50 @@ class Decoder:
                 clips = sample(times, duration, sampling)
             distinct = sorted({frame for clip in clips for frame in clip.frames})
             pixels = self._pixels(path, distinct, size)
-        return clip_frames(distinct, pixels, clips, duration=duration, rate=realised(clips, times))
+            rate = realised(clips, times)
+            return clip_frames(distinct, pixels, clips, duration=duration, rate=rate)
+
+        return self._attempt(path, work)
+
+    def _attempt(self, path: str | Path, work: Callable[[], T]) -> T:
+        """Do `work`; once more in a new child if the child died, which may be no fault of the file.
+
+        (The kernel's memory killer, say.) A missed deadline is not tried again.
+        """
+        if os.getpid() != self._owner:
+            raise StageFailed("a Decoder was taken along into a forked process; make one there")
+        with self._lock:
+            try:
+                return work()
+            except _DeadError:
+                pass
+            try:
+                return work()
+            except _DeadError as error:
+                raise DecodeFailed(path, f"the decoder died on it, twice ({error})") from None
 
     def _open(self, path: str | Path) -> tuple[np.ndarray, float]:
         look(path)
-        reply = self._ask(path, {"do": "open", "path": str(path)})
+        if self._child is None or self._child.poll() is not None:
+            self._end_child()
+            self._child = _start(self.deadline_s)
+        reply = self._ask(self._child, path, {"do": "open", "path": str(path)})
         return np.frombuffer(reply.body, dtype=np.float64), float(reply.header["duration"])
 
     def _pixels(self, path: str | Path, distinct: Sequence[int], size: int) -> np.ndarray:
+        # A child that died since `_open` must not be replaced here: the new one has no video open.
+        if self._child is None:
+            raise _DeadError("between two requests")
         if not distinct:
             return np.zeros((0, size, size, 3), np.uint8)
         request = {"do": "read", "indices": [int(i) for i in distinct], "size": size}
-        reply = self._ask(path, request)
+        reply = self._ask(self._child, path, request)
         return np.frombuffer(reply.body, dtype=np.uint8).reshape(reply.header["shape"])
 
-    def _ask(self, path: str | Path, request: dict[str, Any]) -> _Reply:
+    def _ask(
+        self, child: subprocess.Popen[bytes], path: str | Path, request: dict[str, Any]
+    ) -> _Reply:
         """One request and its answer; the child is ended whenever it cannot be trusted again."""
-        child = self._running()
         try:
             reply = _exchange(child, request, until=time.monotonic() + self.deadline_s)
         except _LateError:
@@ -176,8 +217,7 @@ class Decoder:
                 path, f"no answer within {self.deadline_s:g} s; the decoder was ended"
             ) from None
         except (_DeadError, OSError):
-            code = self._end_child()
-            raise DecodeFailed(path, f"the decoder died on it ({_how(code)})") from None
+            raise _DeadError(_how(self._end_child())) from None
         except BaseException:  # e.g. Ctrl-C between the halves of an answer
             self._end_child()
             raise
@@ -185,31 +225,26 @@ class Decoder:
             raise DecodeFailed(path, reply.header["error"])
         return reply
 
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._child is None or self._child.poll() is not None:
-            self._end_child()
-            self._child = _start(self.deadline_s)
-        return self._child
-
     def _end_child(self) -> int | None:
         """Kill the child if there is one; its exit code."""
         child, self._child = self._child, None
         if child is None:
             return None
-        # A child that is dying by itself gets the chance to tell by what.
+        cast(IO[bytes], child.stdin).close()  # a child that is well ends by itself now
         code = _wait_briefly(child)
         child.kill()
         child.wait()
-        for pipe in (child.stdin, child.stdout):
-            if pipe is not None:
-                pipe.close()
+        cast(IO[bytes], child.stdout).close()
         return code
 
 
 def _start(deadline_s: float) -> subprocess.Popen[bytes]:
-    """Start the child. `-P` and PYTHONPATH: the package is found whatever the working directory."""
+    """Start the child and wait until it is ready, so that no file pays for the start.
+
+    `-P` and PYTHONPATH: our package is found, and no stranger's, whatever the working directory.
+    """
     paths = [str(PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]
-    return subprocess.Popen(
+    child = subprocess.Popen(
         [sys.executable, "-P", "-m", "apollo_core.decoder_process", str(deadline_s)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -217,12 +252,26 @@ def _start(deadline_s: float) -> subprocess.Popen[bytes]:
         bufsize=0,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
     )
+    try:
+        _answer(cast(IO[bytes], child.stdout), until=time.monotonic() + START_S)
+    except BaseException as error:
+        child.kill()
+        child.communicate()
+        if isinstance(error, _LateError | _DeadError):
+            raise StageFailed(
+                f"the decoder process did not start ({_how(child.returncode)}); "
+                "see whether `python -c 'import decord'` works"
+            ) from None
+        raise
+    return child
 
 
 def _exchange(child: subprocess.Popen[bytes], request: dict[str, Any], *, until: float) -> _Reply:
-    stdin, stdout = cast(IO[bytes], child.stdin), cast(IO[bytes], child.stdout)
-    for piece in encode(request):
-        stdin.write(piece)
+    cast(IO[bytes], child.stdin).write(b"".join(encode(request)))
+    return _answer(cast(IO[bytes], child.stdout), until=until)
+
+
+def _answer(stdout: IO[bytes], *, until: float) -> _Reply:
     head = _receive(stdout, FRAME.size, until=until)
     text_bytes, body_bytes = FRAME.unpack(head)
     header = json.loads(_receive(stdout, text_bytes, until=until))

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apollo_core.errors import BadInput, DataMissing
+from apollo_core.manifest import Item, Sample, media_of, read_benchmark, read_manifest
+
+TURNS = [{"from": "human", "value": "<video>\nWhich digit?"}, {"from": "gpt", "value": "7"}]
+TALK = [{"from": "human", "value": "Hello"}, {"from": "gpt", "value": "Hello"}]
+VIDEO = {"id": "v0", "video": "videos/v0.mp4", "conversations": TURNS}
+QUESTION = {
+    "id": "q0",
+    "video": "videos/b0.mp4",
+    "question": "Which digit appears first?",
+    "options": ["3", "5", "7", "9"],
+    "answer": "C",
+    "category": "temporal_ocr",
+}
+
+
+def write(tmp_path: Path, *records: dict[str, Any]) -> Path:
+    path = tmp_path / "manifest.jsonl"
+    path.write_text("\n".join(json.dumps(record) for record in records) + "\n", encoding="utf-8")
+    return path
+
+
+def human(text: str) -> list[dict[str, str]]:
+    return [{"from": "human", "value": text}, {"from": "gpt", "value": "7"}]
+
+
+def test_every_kind_of_conversation_is_read_in_order(tmp_path):
+    path = write(
+        tmp_path,
+        VIDEO,
+        {"id": 1, "image": "a.png", "conversations": human("<image>\nWhat is it?")},
+        {"id": "m", "images": ["a.png", "b.png"], "conversations": human("<image><image> Which?")},
+        {"id": "t", "conversations": TALK},
+    )
+    video, image, images, text = read_manifest(path)
+    assert video == Sample(
+        "v0", "video", ("videos/v0.mp4",), (("human", "<video>\nWhich digit?"), ("gpt", "7"))
+    )
+    assert (image.id, image.kind, image.media) == ("1", "image", ("a.png",))
+    assert (images.kind, images.media) == ("images", ("a.png", "b.png"))
+    assert (text.kind, text.media) == (None, ())
+
+
+def test_the_chat_form_with_roles_says_the_same(tmp_path):
+    messages = [
+        {"role": "user", "content": TURNS[0]["value"]},
+        {"role": "assistant", "content": "7"},
+    ]
+    chat = {"id": "v0", "video": "videos/v0.mp4", "messages": messages}
+    assert read_manifest(write(tmp_path, chat)) == read_manifest(write(tmp_path, VIDEO))
+
+
+def test_a_benchmark_is_read_with_its_answer_as_an_index(tmp_path):
+    assert read_benchmark(write(tmp_path, QUESTION)) == (
+        Item(
+            id="q0",
+            video="videos/b0.mp4",
+            question="Which digit appears first?",
+            options=("3", "5", "7", "9"),
+            answer_index=2,
+            category="temporal_ocr",
+        ),
+    )
+
+
+def test_blank_lines_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(VIDEO).encode() + b"\r\n\r\n")
+    assert len(read_manifest(path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"id": None}, "id: a text is needed"),
+        ({"id": True}, "id: a text is needed"),
+        ({"video": 7}, "video: a text is needed, got 7"),
+        ({"video": "/absolute.mp4"}, "relative to the media root"),
+        ({"video": "../up.mp4"}, "relative to the media root"),
+        ({"image": "a.png"}, "at most one of video, image, images; got video and image"),
+        ({"conversations": []}, "conversations: a list of turns is needed"),
+        ({"conversations": "hello"}, "conversations: a list of turns is needed"),
+        ({"conversations": ["hello", "you"]}, r"conversations\[0\]: an object is needed"),
+        ({"conversations": TURNS[::-1]}, "turns alternate human, gpt"),
+        ({"conversations": TURNS[:1]}, "the last turn must be gpt's"),
+        ({"conversations": [TURNS[0], {"from": "gpt"}]}, r"\[1\].value: .* \(the key is missing\)"),
+        ({"conversations": [{"from": "robot", "value": "x"}]}, "unknown 'robot'"),
+        ({"conversations": [{"from": ["human"], "value": "x"}]}, "unknown "),
+        ({"conversations": TALK}, "<video> stands 0 times in human text, but 1 such"),
+        ({"conversations": human("<video><video>?")}, "<video> stands 2 times"),
+        ({"conversations": human("<video><image>?")}, "<image> stands 1 times .* but 0 such"),
+        (
+            {"conversations": [TURNS[0], {"from": "gpt", "value": "<video>"}]},
+            "<video> stands in a gpt turn",
+        ),
+    ],
+)
+def test_a_bad_conversation_names_file_line_and_reason(tmp_path, change, says):
+    path = write(tmp_path, {**VIDEO, "id": "fine"}, {**VIDEO, **change})
+    with pytest.raises(BadInput, match=f"manifest.jsonl:2: .*{says}"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"answer": "E"}, "answer: 'E' is not the letter of an option; allowed: ABCD"),
+        ({"answer": "c"}, "answer: 'c' is not the letter"),
+        ({"answer": "AB"}, "answer: 'AB' is not the letter"),
+        ({"answer": 2}, "answer: a text is needed, got 2"),
+        ({"options": ["3"]}, "options: 2 to 26 are needed, got 1"),
+        ({"options": ["3", 5]}, "options: a list of texts is needed"),
+        ({"question": " "}, "question: a text is needed"),
+        ({"category": None}, "category: a text is needed"),
+    ],
+)
+def test_a_bad_question_names_file_line_and_reason(tmp_path, change, says):
+    path = write(tmp_path, {**QUESTION, "id": "fine"}, {**QUESTION, **change})
+    with pytest.raises(BadInput, match=f"manifest.jsonl:2: .*{says}"):
+        read_benchmark(path)
+
+
+def test_an_id_used_twice_names_both_lines(tmp_path):
+    with pytest.raises(BadInput, match=r":3: id 'v0' was used in line 1 already"):
+        read_manifest(write(tmp_path, VIDEO, {**VIDEO, "id": "v1"}, VIDEO))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"{not json}\n", ":1: not JSON at column 2"),
+        (b'"text"\n', ":1: a JSON object is needed, got str"),
+        (b'{"id": "caf\xe9"}\n', ":1: byte 12 is not UTF-8"),
+        (b"[" * 100_000, ":1: "),
+        (b"", "the manifest is empty"),
+        (b"\n\n", "the manifest is empty"),
+    ],
+)
+def test_what_is_no_manifest_says_so(tmp_path, content, says):
+    path = tmp_path / "manifest.jsonl"
+    path.write_bytes(content)
+    for read in (read_manifest, read_benchmark, media_of):
+        with pytest.raises(BadInput, match=says):
+            read(path)
+
+
+def test_all_bad_lines_are_told_at_once_up_to_a_number(tmp_path):
+    bad = [{**VIDEO, "id": f"v{i}", "video": 7} for i in range(13)]
+    with pytest.raises(BadInput) as caught:
+        read_manifest(write(tmp_path, *bad))
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 11
+    assert lines[-1] == "... and 3 more bad lines"
+
+
+def test_a_missing_manifest_is_missing_data_and_a_folder_is_bad_input(tmp_path):
+    with pytest.raises(DataMissing, match="no such manifest"):
+        read_manifest(tmp_path / "none.jsonl")
+    with pytest.raises(BadInput, match="cannot be read"):
+        read_manifest(tmp_path)
+
+
+def test_the_media_of_either_sort_are_listed_once_each(tmp_path):
+    image = {"id": "i", "image": "a.png", "conversations": human("<image>?")}
+    training = write(tmp_path, VIDEO, {**VIDEO, "id": "again"}, image)
+    assert media_of(training) == (("video", "videos/v0.mp4"), ("image", "a.png"))
+    benchmark = write(tmp_path, QUESTION, {**QUESTION, "id": "q1"})
+    assert media_of(benchmark) == (("video", "videos/b0.mp4"),)
