@@ -1,0 +1,234 @@
+"""Write the whole report: page, JSON, scores and figures, each file whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from itertools import combinations
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from analysis.axes import AxisReport, compare_axes
+from analysis.compare import Pair, compare_scales
+from analysis.errors import TableError
+from analysis.figures import draw_heatmap, draw_scatter
+from analysis.options import TableOptions
+from analysis.page import MetricSection, render_page
+from analysis.proxies import Proxy, list_proxies
+from analysis.sentences import summary_lines
+from analysis.table import ScoreTable, load_table
+from analysis.verdict import RULE
+
+# More scatters than this make a page that nobody reads; then only pairs into the largest scale.
+MANY_SCATTERS = 24
+
+
+@dataclass(frozen=True)
+class ReportPaths:
+    """Where the report's files are."""
+
+    html: Path
+    json: Path
+    scores: Path
+    figures: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """A written report and the lines that sum it up on a terminal (plain text, no styling)."""
+
+    paths: ReportPaths
+    summary: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All statistics of one table."""
+
+    pairs: Sequence[Pair]
+    axes: Sequence[AxisReport]
+    proxies: Sequence[Proxy]
+
+
+def report_on_file(
+    path: Path,
+    options: TableOptions,
+    out_dir: Path,
+    *,
+    title: str = "Scaling consistency",
+    provenance: Mapping[str, object] | None = None,
+) -> FileReport:
+    """Read a score table and write its report into `out_dir`, which is made if need be.
+
+    Raises:
+        TableError: the table, an option or `out_dir` cannot be used; nothing is written then.
+    """
+    path, out_dir = Path(path), Path(out_dir)
+    if out_dir.exists() and not out_dir.is_dir():
+        raise TableError(f"{out_dir}: is a file; give a folder for the report.")
+    table = load_table(path, options)
+    facts = {
+        "source": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        **_versions(),
+        **(provenance or {}),
+    }
+    findings = find(table)
+    paths = write_report(table, out_dir, title=title, provenance=facts, findings=findings)
+    shown = shown_metrics(table.metrics)
+    units = {metric: score_unit(table, metric) for metric in shown}
+    return FileReport(paths, summary_lines(table, findings.pairs, shown, units))
+
+
+def find(table: ScoreTable) -> Findings:
+    """Compute every statistic of the report."""
+    pairs = compare_scales(table)
+    return Findings(pairs, compare_axes(table), list_proxies(table, pairs))
+
+
+def write_report(
+    table: ScoreTable,
+    out_dir: Path,
+    *,
+    provenance: Mapping[str, object],
+    title: str = "Scaling consistency",
+    findings: Findings | None = None,
+) -> ReportPaths:
+    """Write report.html, report.json, scores.csv and figures/ (PNG and SVG) into `out_dir`.
+
+    Everything is computed and drawn first, and each file is renamed into place from a folder
+    beside it, report.json last: a reader never meets half a file. Figures of an earlier report in
+    the same folder that this one doesn't have are removed, other people's files are left.
+    """
+    found = findings or find(table)
+    shown = shown_metrics(table.metrics)
+    sections = [_section(table, found, metric, len(shown)) for metric in shown]
+    hidden = len(table.metrics) - len(shown)
+    page = render_page(table, sections, title=title, provenance=provenance, hidden_metrics=hidden)
+    pictures = [p for s in sections for p in (s.heatmap, *s.scatters)]
+    files: dict[str, bytes] = {}
+    for picture in pictures:
+        files[f"figures/{picture.name}.png"] = picture.png
+        files[f"figures/{picture.name}.svg"] = picture.svg
+    document = to_document(table, found, provenance, figures=sorted(files))
+    files["scores.csv"] = table.rows.to_csv(index=False, lineterminator="\n").encode()
+    files["report.html"] = page.encode()
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    files["report.json"] = f"{text}\n".encode()
+    stale = _earlier_figures(out_dir) - set(files)
+    _write_all(out_dir, files)
+    for name in stale:
+        (out_dir / name).unlink(missing_ok=True)
+    figures = tuple(out_dir / name for name in files if name.startswith("figures/"))
+    return ReportPaths(
+        out_dir / "report.html", out_dir / "report.json", out_dir / "scores.csv", figures
+    )
+
+
+def to_document(
+    table: ScoreTable,
+    found: Findings,
+    provenance: Mapping[str, object],
+    *,
+    figures: Sequence[str],
+) -> dict[str, object]:
+    """Assemble report.json: every number the page shows, for every metric. None is JSON's null."""
+    return {
+        "pairs": [asdict(pair) for pair in found.pairs],
+        "axes": [asdict(axis) for axis in found.axes],
+        "proxies": [asdict(proxy) for proxy in found.proxies],
+        "missing": [asdict(cell) for cell in table.missing],
+        "provenance": dict(provenance),
+        "scales": [
+            {"scale": scale, "size": table.sizes[scale] if table.sizes else None}
+            for scale in table.scales
+        ],
+        "metrics": [
+            {
+                "metric": metric,
+                "unit": score_unit(table, metric),
+                "chance": table.chance.get(metric),
+                "lower_is_better": table.lower_is_better,
+                "on_page": metric in shown_metrics(table.metrics),
+            }
+            for metric in table.metrics
+        ],
+        "designs": table.designs.reset_index().to_dict("records"),
+        "scores": table.cells.to_dict("records"),
+        "verdict_rule": RULE,
+        "warnings": list(table.warnings),
+        "figures": list(figures),
+    }
+
+
+def shown_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
+    """Pick the metrics for page and figures: the overall ones, or all where there are none."""
+    overall = tuple(metric for metric in metrics if metric.split("/")[-1] == "overall")
+    return overall or tuple(metrics)
+
+
+def score_unit(table: ScoreTable, metric: str) -> str:
+    """Name the unit of a metric's scores: `points` on a scale of 100, else `score units`."""
+    scores = table.cells.loc[table.cells["metric"] == metric, "score"]
+    return "points" if scores.min() >= 0 and 1 < scores.max() <= 100 else "score units"
+
+
+def _section(table: ScoreTable, found: Findings, metric: str, n_metrics: int) -> MetricSection:
+    pairs = [pair for pair in found.pairs if pair.metric == metric]
+    few = n_metrics * len(list(combinations(table.scales, 2))) <= MANY_SCATTERS
+    drawn = [p for p in pairs if p.n > 1 and (few or p.large == table.scales[-1])]
+    unit, stem = score_unit(table, metric), _stem(table.metrics.index(metric), metric)
+    position = {scale: str(i) for i, scale in enumerate(table.scales)}
+    return MetricSection(
+        metric=metric,
+        unit=unit,
+        pairs=pairs,
+        axes=[axis for axis in found.axes if axis.metric == metric],
+        proxies=[proxy for proxy in found.proxies if proxy.metric == metric],
+        heatmap=draw_heatmap(f"{stem}_r2", metric, table.scales, pairs),
+        scatters=[
+            draw_scatter(
+                f"{stem}_{_stem(position[p.small], p.small)}_{_stem(position[p.large], p.large)}",
+                table,
+                p,
+                unit,
+            )
+            for p in drawn
+        ],
+    )
+
+
+def _stem(position: int | str, name: str) -> str:
+    """Make a file name of any metric or scale name; the number keeps two names apart."""
+    return f"{position}-" + re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")[:40]
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {
+        name: version(name) for name in ("numpy", "scipy", "pandas", "matplotlib")
+    }
+
+
+def _earlier_figures(out_dir: Path) -> set[str]:
+    """Name the figures that an earlier report in this folder says are its own."""
+    try:
+        names = json.loads((out_dir / "report.json").read_text(encoding="utf-8"))["figures"]
+        return {n for n in names if re.fullmatch(r"figures/[A-Za-z0-9._-]+\.(png|svg)", n)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()  # no earlier report, or not one of ours: nothing to tidy
+
+
+def _write_all(out_dir: Path, files: Mapping[str, bytes]) -> None:
+    """Write every file beside its place, then rename them in order."""
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out_dir, prefix=".report-") as folder:
+        for position, content in enumerate(files.values()):
+            (Path(folder) / str(position)).write_bytes(content)
+        for position, name in enumerate(files):
+            (out_dir / name).parent.mkdir(exist_ok=True)
+            (Path(folder) / str(position)).replace(out_dir / name)

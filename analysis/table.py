@@ -1,0 +1,269 @@
+"""The score table, read, validated and averaged over seeds: what all statistics start from."""
+
+# pandas annotates results as unions that no caller can narrow; the tests run every line.
+# pyright: reportArgumentType=false, reportReturnType=false, reportAttributeAccessIssue=false, reportGeneralTypeIssues=false, reportCallIssue=false
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.errors import TableError
+from analysis.options import TableOptions
+from analysis.reading import read_rows
+from analysis.tidy import numbers, one_value_each, tidy_rows
+
+__all__ = ["MissingCell", "ScoreTable", "TableOptions", "load_table"]
+
+# Columns of the tidy form that are never an axis.
+_NOT_AXES = frozenset({"design", "scale", "scale_size", "seed", "metric", "score", "chance"})
+
+
+@dataclass(frozen=True)
+class MissingCell:
+    """A design that has no score for a metric at one scale though it has one elsewhere."""
+
+    design: str
+    scale: str
+    metric: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Scores of designs at scales, averaged over seeds; nothing in it is imputed.
+
+    Attributes:
+        cells: columns `metric`, `design`, `scale`, `score` (mean over seeds), `n_seeds`.
+        designs: one row per design (the index, in the order of the file), a column per axis and
+            block, all text.
+        scales: from small to large.
+        sizes: scale -> billions of parameters; None where the table does not say.
+        metrics: in the order of the file.
+        axes, blocks: names of columns of `designs`.
+        chance: metric -> score of a guesser, where known.
+        missing: every cell that is not there.
+        warnings: what a reader of any statistic from this table should know.
+        rows: the tidy rows before averaging, in the column order of the score-table contract.
+    """
+
+    cells: pd.DataFrame
+    designs: pd.DataFrame
+    scales: tuple[str, ...]
+    sizes: Mapping[str, float] | None
+    metrics: tuple[str, ...]
+    axes: tuple[str, ...]
+    blocks: tuple[str, ...]
+    chance: Mapping[str, float]
+    lower_is_better: bool
+    missing: tuple[MissingCell, ...]
+    warnings: tuple[str, ...]
+    rows: pd.DataFrame
+
+    def grid(self, metric: str) -> pd.DataFrame:
+        """Return the scores of one metric: a row per design, a column per scale, NaN if missing."""
+        cells = self.cells[self.cells["metric"] == metric]
+        grid = cells.pivot(index="design", columns="scale", values="score")
+        return grid.reindex(index=self.designs.index, columns=list(self.scales))
+
+
+def load_table(path: Path, options: TableOptions) -> ScoreTable:
+    """Read and validate a CSV or Parquet score table.
+
+    Raises:
+        TableError: anything in the file or the options that stands in the way, with its row.
+    """
+    tidy = tidy_rows(read_rows(path), options)
+    scales, sizes, warnings = _ordered_scales(tidy, options)
+    metrics = tuple(tidy["metric"].unique())
+    _refuse_empty_metrics(tidy, metrics)
+    chance = _chance(tidy, options, metrics)
+    tidy = tidy.assign(
+        scale_size=tidy["scale"].map(dict(sizes)) if sizes else np.nan,
+        chance=tidy["metric"].map(dict(chance)),
+    )
+    axes = _axes(tidy, options)
+    blocks = options.blocks or tuple(c for c in tidy.columns if c.startswith("block"))
+    attributes = tuple(dict.fromkeys((*axes, *blocks)))
+    for column in attributes:
+        _refuse_varying(tidy, column)
+    designs = tidy.groupby("design", sort=False)[list(attributes)].first()
+    cells = _average(tidy)
+    return ScoreTable(
+        cells=cells,
+        designs=designs,
+        scales=scales,
+        sizes=sizes,
+        metrics=metrics,
+        axes=axes,
+        blocks=blocks,
+        chance=chance,
+        lower_is_better=options.lower_is_better,
+        missing=_missing(tidy, cells, designs.index, scales, metrics),
+        warnings=(*warnings, *_seed_warnings(tidy, cells)),
+        rows=_contract_columns(tidy, attributes, sized=sizes is not None),
+    )
+
+
+def _ordered_scales(
+    tidy: pd.DataFrame, options: TableOptions
+) -> tuple[tuple[str, ...], Mapping[str, float] | None, list[str]]:
+    """Sort scales by size, else by the order given, else by name with a warning."""
+    found = sorted(tidy["scale"].unique())
+    if len(found) < 2:
+        raise TableError(
+            f"the table has one scale only ({found[0]!r}); consistency across scales needs two."
+        )
+    _refuse_unknown(options.scale_order, found, option="--scale-order")
+    _refuse_unknown(options.scale_sizes, found, option="--scale-size")
+    sizes = dict(options.scale_sizes)
+    if not sizes and "scale_size" in tidy.columns:
+        column = numbers(tidy, "scale_size", required=False)
+        sizes = dict(one_value_each(tidy, "scale", "scale_size", column))
+    _refuse_incomplete(sizes, found, option="--scale-size")
+    _refuse_incomplete(options.scale_order, found, option="--scale-order")
+    for scale, size in sizes.items():
+        if size <= 0:
+            raise TableError(f"--scale-size: {scale}={size} must be above 0 (10^9 parameters).")
+    order = options.scale_order or found
+    if not sizes:
+        note = "scales are sorted by name; give --scale-order or --scale-size to be sure"
+        return tuple(order), None, [] if options.scale_order else [note]
+    scales = tuple(sorted(order, key=lambda scale: sizes[scale]))
+    clash = options.scale_order and scales != options.scale_order
+    return scales, sizes, ["scales are sorted by size, not by --scale-order"] if clash else []
+
+
+def _refuse_unknown(names: Iterable[str], known: list[str], *, option: str) -> None:
+    for name in names:
+        if name not in known:
+            raise TableError(f"{option}: no {name!r} in the table; it has: {', '.join(known)}.")
+
+
+def _refuse_incomplete(names: Iterable[str], found: list[str], *, option: str) -> None:
+    given = set(names)
+    absent = [scale for scale in found if scale not in given]
+    if given and absent:
+        raise TableError(f"{option}: no value for {', '.join(absent)}; give all scales or none.")
+
+
+def _refuse_empty_metrics(tidy: pd.DataFrame, metrics: Iterable[str]) -> None:
+    filled = tidy.groupby("metric")["score"].count()
+    for metric in metrics:
+        if filled[metric] == 0:
+            raise TableError(f"metric {metric!r}: all its scores are empty; leave it out.")
+
+
+def _chance(
+    tidy: pd.DataFrame, options: TableOptions, metrics: tuple[str, ...]
+) -> Mapping[str, float]:
+    """Return the chance level per metric: the option's where given, else the column's."""
+    _refuse_unknown(options.chance, list(metrics), option="--chance")
+    if "chance" not in tidy.columns:
+        return dict(options.chance)
+    column = numbers(tidy, "chance", required=False)
+    return {**one_value_each(tidy, "metric", "chance", column), **options.chance}
+
+
+def _axes(tidy: pd.DataFrame, options: TableOptions) -> tuple[str, ...]:
+    """Find the axes: named ones, several design columns, or whatever describes a tidy design.
+
+    In the tidy form that is every further column that is constant within a design, holds more
+    than one level, and holds fewer levels than there are designs (an id is no axis).
+    """
+    if options.axes:
+        return options.axes
+    if options.design != ("design",):
+        named = tuple(column for column in options.design if column not in _NOT_AXES)
+        return named if len(options.design) > 1 else ()
+    reserved = _NOT_AXES | {options.scale, options.seed, *options.scores}
+    rest = [
+        column
+        for column in tidy.columns
+        if column not in reserved and not column.startswith(("block", "n_"))
+    ]
+    return tuple(column for column in rest if _describes_designs(tidy, column))
+
+
+def _describes_designs(tidy: pd.DataFrame, column: str) -> bool:
+    levels = tidy[column].nunique()
+    constant = tidy[["design", column]].drop_duplicates()["design"].is_unique
+    return constant and levels > 1 and (levels < tidy["design"].nunique() or levels == 2)
+
+
+def _refuse_varying(tidy: pd.DataFrame, column: str) -> None:
+    values = tidy[["design", column]].drop_duplicates()
+    varying = values[values.duplicated("design", keep=False)]
+    if len(varying):
+        (_, a), (_, b) = varying[varying["design"] == varying["design"].iloc[0]].iloc[:2].iterrows()
+        raise TableError(
+            f"rows {a.name} and {b.name}: design {a['design']!r} has two values of {column!r},"
+            f" {a[column]!r} and {b[column]!r}; add {column} to --design, or leave it out."
+        )
+
+
+def _average(tidy: pd.DataFrame) -> pd.DataFrame:
+    """Average over seeds; a cell whose every score is empty is no cell."""
+    filled = tidy.dropna(subset=["score"])
+    groups = filled.groupby(["metric", "design", "scale"], sort=False)["score"]
+    return groups.agg(score="mean", n_seeds="count").reset_index()
+
+
+def _missing(
+    tidy: pd.DataFrame,
+    cells: pd.DataFrame,
+    designs: Iterable[str],
+    scales: tuple[str, ...],
+    metrics: tuple[str, ...],
+) -> tuple[MissingCell, ...]:
+    key = ["metric", "design", "scale"]
+    present = set(cells[key].itertuples(index=False, name=None))
+    listed = set(tidy[key].itertuples(index=False, name=None))
+    return tuple(
+        MissingCell(
+            design, scale, metric, "empty" if (metric, design, scale) in listed else "no row"
+        )
+        for metric in metrics
+        for design in designs
+        for scale in scales
+        if (metric, design, scale) not in present
+    )
+
+
+def _seed_warnings(tidy: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
+    notes: list[str] = []
+    fewest, most = int(cells["n_seeds"].min()), int(cells["n_seeds"].max())
+    if fewest != most:
+        notes.append(f"cells average {fewest} to {most} seeds, so their noise differs")
+    repeated = tidy.dropna(subset=["score"])
+    repeated = repeated[repeated.duplicated(["design", "scale", "seed", "metric"])]
+    if len(repeated):
+        row = repeated.iloc[0]
+        notes.append(
+            f"{len(repeated)} scores repeat a seed (first: row {repeated.index[0]}, design"
+            f" {row['design']}, scale {row['scale']}, seed {row['seed']}); they are taken as"
+            " separate runs and averaged"
+        )
+    empty = int(tidy["score"].isna().sum())
+    if empty:
+        notes.append(f"{empty} score{'s are' if empty > 1 else ' is'} empty in the file")
+    return notes
+
+
+def _contract_columns(
+    tidy: pd.DataFrame, attributes: tuple[str, ...], *, sized: bool
+) -> pd.DataFrame:
+    """Order the tidy columns as the score-table contract does, so that the copy reads back."""
+    optional = [
+        column
+        for column in ("n_items", "chance")
+        if column in tidy.columns and tidy[column].notna().any()
+    ]
+    size = ["scale_size"] if sized else []
+    own = [c for c in attributes if c not in {"design", "scale"}]
+    columns = ["design", "scale", *size, "seed", "metric", "score", *own, *optional]
+    return tidy[columns].reset_index(drop=True)

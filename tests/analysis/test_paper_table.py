@@ -1,0 +1,50 @@
+"""Golden values on the paper's own table: its six R2, and what it does not say."""
+
+from itertools import combinations
+
+import pytest
+from score_tables import FOUR, HALF, ONE, OPTIONS, PAPER, SCALES, SEVEN
+
+from analysis.compare import Pair, compare_scales
+from analysis.table import load_table
+
+
+@pytest.fixture(scope="module")
+def pairs() -> dict[tuple[str, str], Pair]:
+    return {(p.small, p.large): p for p in compare_scales(load_table(PAPER, OPTIONS))}
+
+
+def test_the_six_r2_of_the_paper_come_out_to_a_thousandth(pairs: dict[tuple[str, str], Pair]):
+    printed = (0.736, 0.772, 0.694, 0.902, 0.831, 0.938)
+    assert list(pairs) == list(combinations(SCALES, 2))
+    assert [pair.r2 for pair in pairs.values()] == pytest.approx(printed, abs=1e-3)
+
+
+def test_ranks_and_decisions_from_4b_to_7b(pairs: dict[tuple[str, str], Pair]):
+    pair = pairs[FOUR, SEVEN]
+    assert pair.n == 21
+    assert pair.spearman == pytest.approx(0.942, abs=5e-4)
+    assert pair.kendall == pytest.approx(0.800, abs=5e-4)
+    assert pair.decision_accuracy == pytest.approx(0.900, abs=5e-4)
+    assert pair.r2_ci == pytest.approx((0.852, 0.975), abs=1e-3)
+
+
+def test_within_data_mixtures_r2_is_lower_than_pooled(pairs: dict[tuple[str, str], Pair]):
+    within = pairs[FOUR, SEVEN].within["data_mixture"]
+    assert within.r2 == pytest.approx(0.900, abs=5e-4)
+    assert (within.n, within.blocks) == (21, 3)
+
+
+def test_regret_at_7b_of_each_smaller_scales_winner(pairs: dict[tuple[str, str], Pair]):
+    regrets = [pairs[small, SEVEN].regret for small in (HALF, ONE, FOUR)]
+    assert regrets == pytest.approx([1.77, 0.22, 1.77])
+    best_of_3 = [pairs[small, SEVEN].top_k_regret["3"] for small in (HALF, ONE, FOUR)]
+    assert best_of_3 == pytest.approx([0.22, 0.22, 0.22])
+
+
+def test_verdicts_tell_aggregate_agreement_from_agreement_inside_mixtures(
+    pairs: dict[tuple[str, str], Pair],
+):
+    assert pairs[HALF, SEVEN].verdict == "undecidable"
+    assert pairs[ONE, SEVEN].verdict == "transfers only in aggregate"
+    assert pairs[FOUR, SEVEN].verdict == "transfers"
