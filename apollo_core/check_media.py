@@ -14,7 +14,8 @@ from apollo_core.decoder_process import NO_VIDEO_STREAM
 from apollo_core.decoding import DEADLINE_S, Decoder
 from apollo_core.errors import BadData, DecodeFailed
 from apollo_core.images import read_image
-from apollo_core.manifest import MediaKind, media_of
+from apollo_core.manifest import media_of
+from apollo_core.manifest_record import MediaKind
 
 State = Literal["usable", "missing", "empty", "audio_only", "unreadable"]
 NAMED = 5  # bad files that one message names

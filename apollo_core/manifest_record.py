@@ -1,0 +1,176 @@
+"""One record of a manifest: from a line of JSON to a checked value, or to what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from string import ascii_uppercase
+from typing import Any, Literal
+
+MediaKind = Literal["video", "image", "images"]
+Turn = tuple[str, str]
+
+MARKS: dict[MediaKind, str] = {"video": "<video>", "image": "<image>", "images": "<image>"}
+ROLES = {"human": "human", "user": "human", "gpt": "gpt", "assistant": "gpt"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One conversation: `kind` and paths of its media, turns of ("human" | "gpt", text)."""
+
+    id: str
+    kind: MediaKind | None
+    media: tuple[str, ...]
+    turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True)
+class Item:
+    """One multiple-choice question; `answer_index` counts from 0."""
+
+    id: str
+    video: str
+    question: str
+    options: tuple[str, ...]
+    answer_index: int
+    category: str
+
+
+class BadRecordError(Exception):
+    """What is wrong with one record, in words."""
+
+
+def parse_line(line: bytes) -> Mapping[str, Any]:
+    """The JSON object in one line. Raises `BadRecordError`."""
+    try:
+        value = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise BadRecordError(
+            f"byte {error.start + 1} is not UTF-8; save the file as UTF-8"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise BadRecordError(f"not JSON at column {error.colno}: {error.msg}") from None
+    except RecursionError:
+        raise BadRecordError("not a record: nested too deep") from None
+    if not isinstance(value, dict):
+        raise BadRecordError(f"a JSON object is needed, got {type(value).__name__}")
+    return value
+
+
+def sample_of(record: Mapping[str, Any]) -> Sample:
+    """One conversation to train on. Raises `BadRecordError`."""
+    kind, media = _media(record)
+    turns = _turns(record)
+    _check_marks(turns, kind, len(media))
+    return Sample(_id(record), kind, media, turns)
+
+
+def item_of(record: Mapping[str, Any]) -> Item:
+    """One question to be scored on. Raises `BadRecordError`."""
+    options = _texts(record, "options")
+    if not 2 <= len(options) <= len(ascii_uppercase):
+        raise BadRecordError(f"options: 2 to {len(ascii_uppercase)} are needed, got {len(options)}")
+    letters = ascii_uppercase[: len(options)]
+    answer = _text(record, "answer")
+    if len(answer) != 1 or answer not in letters:
+        raise BadRecordError(
+            f"answer: {answer!r} is not the letter of an option; allowed: {letters}"
+        )
+    return Item(
+        id=_id(record),
+        video=_inside("video", _text(record, "video")),
+        question=_text(record, "question"),
+        options=options,
+        answer_index=letters.index(answer),
+        category=_text(record, "category"),
+    )
+
+
+def _id(record: Mapping[str, Any]) -> str:
+    value = record.get("id")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return _text(record, "id")
+
+
+def _media(record: Mapping[str, Any]) -> tuple[MediaKind | None, tuple[str, ...]]:
+    given: list[MediaKind] = [kind for kind in MARKS if kind in record]
+    if len(given) > 1:
+        raise BadRecordError(
+            f"media: at most one of video, image, images; got {' and '.join(given)}"
+        )
+    if not given:
+        return None, ()
+    kind: MediaKind = given[0]
+    names = _texts(record, kind) if kind == "images" else (_text(record, kind),)
+    if not names:
+        raise BadRecordError("images: the list is empty; leave the key out for text only")
+    return kind, tuple(_inside(kind, name) for name in names)
+
+
+def _turns(record: Mapping[str, Any]) -> tuple[Turn, ...]:
+    key, role_key, text_key = "conversations", "from", "value"
+    if "messages" in record and key not in record:
+        key, role_key, text_key = "messages", "role", "content"
+    turns = record.get(key)
+    if not isinstance(turns, list) or not turns:
+        raise BadRecordError(f"{key}: a list of turns is needed, got {_shown(record, key)}")
+    read: list[Turn] = []
+    for number, turn in enumerate(turns):
+        where = f"{key}[{number}]"
+        if not isinstance(turn, dict):
+            raise BadRecordError(f"{where}: an object is needed, got {type(turn).__name__}")
+        role = ROLES.get(str(turn.get(role_key)))
+        if role is None:
+            raise BadRecordError(
+                f"{where}.{role_key}: unknown {turn.get(role_key)!r}; {list(ROLES)}"
+            )
+        if role != ("human", "gpt")[number % 2]:
+            raise BadRecordError(
+                f"{where}.{role_key}: turns alternate human, gpt, starting with human"
+            )
+        read.append((role, _text(turn, text_key, where=f"{where}.")))
+    if len(read) % 2:
+        raise BadRecordError(f"{key}: the last turn must be gpt's; there is no answer to learn")
+    return tuple(read)
+
+
+def _check_marks(turns: tuple[Turn, ...], kind: MediaKind | None, files: int) -> None:
+    """One mark per media file, in human text, of the media's kind."""
+    for mark in ("<video>", "<image>"):
+        wanted = files if kind and MARKS[kind] == mark else 0
+        found = sum(text.count(mark) for role, text in turns if role == "human")
+        if found != wanted:
+            raise BadRecordError(
+                f"{mark} stands {found} times in human text, but {wanted} such media are given; "
+                "every media file needs exactly one mark"
+            )
+        if any(mark in text for role, text in turns if role == "gpt"):
+            raise BadRecordError(f"{mark} stands in a gpt turn; marks belong to human text")
+
+
+def _text(record: Mapping[str, Any], key: str, *, where: str = "") -> str:
+    value = record.get(key)
+    if not isinstance(value, str) or not value.strip():
+        raise BadRecordError(f"{where}{key}: a text is needed, got {_shown(record, key)}")
+    return value
+
+
+def _texts(record: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = record.get(key)
+    if not isinstance(value, list) or not all(isinstance(v, str) and v.strip() for v in value):
+        raise BadRecordError(f"{key}: a list of texts is needed, got {_shown(record, key)}")
+    return tuple(value)
+
+
+def _shown(record: Mapping[str, Any], key: str) -> str:
+    return repr(record[key])[:80] if key in record else "nothing (the key is missing)"
+
+
+def _inside(key: str, name: str) -> str:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise BadRecordError(f"{key}: {name!r} must be relative to the media root, and inside it")
+    return name
