@@ -13,12 +13,13 @@ MediaKind = Literal["video", "image", "images"]
 Turn = tuple[str, str]
 
 MARKS: dict[MediaKind, str] = {"video": "<video>", "image": "<image>", "images": "<image>"}
-ROLES = {"human": "human", "user": "human", "gpt": "gpt", "assistant": "gpt"}
+# Both spellings of the file format become the one that chat templates know.
+ROLES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant"}
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One conversation: `kind` and paths of its media, turns of ("human" | "gpt", text)."""
+    """One conversation: `kind` and paths of its media, turns of ("user" | "assistant", text)."""
 
     id: str
     kind: MediaKind | None
@@ -127,13 +128,15 @@ def _turns(record: Mapping[str, Any]) -> tuple[Turn, ...]:
             raise BadRecordError(
                 f"{where}.{role_key}: unknown {turn.get(role_key)!r}; {list(ROLES)}"
             )
-        if role != ("human", "gpt")[number % 2]:
+        if role != ("user", "assistant")[number % 2]:
             raise BadRecordError(
-                f"{where}.{role_key}: turns alternate human, gpt, starting with human"
+                f"{where}.{role_key}: turns alternate human and gpt (user, assistant), human first"
             )
         read.append((role, _text(turn, text_key, where=f"{where}.")))
     if len(read) % 2:
-        raise BadRecordError(f"{key}: the last turn must be gpt's; there is no answer to learn")
+        raise BadRecordError(
+            f"{key}: the last turn must be gpt's (assistant's); there is no answer to learn"
+        )
     return tuple(read)
 
 
@@ -141,14 +144,14 @@ def _check_marks(turns: tuple[Turn, ...], kind: MediaKind | None, files: int) ->
     """One mark per media file, in human text, of the media's kind."""
     for mark in ("<video>", "<image>"):
         wanted = files if kind and MARKS[kind] == mark else 0
-        found = sum(text.count(mark) for role, text in turns if role == "human")
+        found = sum(text.count(mark) for role, text in turns if role == "user")
         if found != wanted:
             raise BadRecordError(
                 f"{mark} stands {found} times in human text, but {wanted} such media are given; "
                 "every media file needs exactly one mark"
             )
-        if any(mark in text for role, text in turns if role == "gpt"):
-            raise BadRecordError(f"{mark} stands in a gpt turn; marks belong to human text")
+        if any(mark in text for role, text in turns if role == "assistant"):
+            raise BadRecordError(f"{mark} stands in an answer; marks belong to human text")
 
 
 def _text(record: Mapping[str, Any], key: str, *, where: str = "") -> str:

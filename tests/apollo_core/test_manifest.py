@@ -49,7 +49,7 @@ def test_every_kind_of_conversation_is_read_in_order(tmp_path):
     )
     video, image, images, text = read_manifest(path)
     assert video == Sample(
-        "v0", "video", ("videos/v0.mp4",), (("human", "<video>\nWhich digit?"), ("gpt", "7"))
+        "v0", "video", ("videos/v0.mp4",), (("user", "<video>\nWhich digit?"), ("assistant", "7"))
     )
     assert (image.id, image.kind, image.media) == ("1", "image", ("a.png",))
     assert (images.kind, images.media) == ("images", ("a.png", "b.png"))
@@ -96,7 +96,7 @@ def test_blank_lines_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path
         ({"conversations": []}, "conversations: a list of turns is needed"),
         ({"conversations": "hello"}, "conversations: a list of turns is needed"),
         ({"conversations": ["hello", "you"]}, r"conversations\[0\]: an object is needed"),
-        ({"conversations": TURNS[::-1]}, "turns alternate human, gpt"),
+        ({"conversations": TURNS[::-1]}, "turns alternate human and gpt"),
         ({"conversations": TURNS[:1]}, "the last turn must be gpt's"),
         ({"conversations": [TURNS[0], {"from": "gpt"}]}, r"\[1\].value: .* \(the key is missing\)"),
         ({"conversations": [{"from": "robot", "value": "x"}]}, "unknown 'robot'"),
@@ -106,7 +106,7 @@ def test_blank_lines_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path
         ({"conversations": human("<video><image>?")}, "<image> stands 1 times .* but 0 such"),
         (
             {"conversations": [TURNS[0], {"from": "gpt", "value": "<video>"}]},
-            "<video> stands in a gpt turn",
+            "<video> stands in an answer",
         ),
     ],
 )
