@@ -12,10 +12,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from analysis.table import ScoreTable
-
-# What a design's column holds on an axis that it leaves alone (the score-table contract).
-BASE = "base"
+from analysis.table import BASE, ScoreTable
 
 
 @dataclass(frozen=True)

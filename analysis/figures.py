@@ -23,10 +23,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from analysis.axes import BASE
 from analysis.compare import Pair
 from analysis.sentences import number
-from analysis.table import ScoreTable
+from analysis.table import BASE, ScoreTable
 
 # Okabe and Ito (2008), "Color universal design"; yellow left out, too pale on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")

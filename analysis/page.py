@@ -15,7 +15,7 @@ from analysis.axes import AxisReport
 from analysis.compare import Pair
 from analysis.figures import Picture
 from analysis.proxies import Proxy
-from analysis.sentences import describe_pair, number, percent, score_digits
+from analysis.sentences import describe_pair, number, parameters, percent, score_digits
 from analysis.table import ScoreTable
 from analysis.verdict import RULE, VERDICTS
 
@@ -55,7 +55,9 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, percent=percent, inlined=inlined)
+    environment.filters.update(
+        number=number, percent=percent, inlined=inlined, parameters=parameters
+    )
     return environment.get_template("report.html").render(
         title=title,
         table=table,

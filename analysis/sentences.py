@@ -22,6 +22,14 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f} %"
 
 
+def parameters(billions: float) -> str:
+    """Write a model size as people say it: 7 B, 45 M, 200 k parameters."""
+    for unit, factor in (("B", 1.0), ("M", 1e3)):
+        if billions * factor >= 0.1:
+            return f"{billions * factor:.3g} {unit}"
+    return f"{billions * 1e6:.3g} k"
+
+
 def score_digits(scores: Iterable[float]) -> int:
     """Decimals that show scores to about four digits: 2 for points, 4 for shares below 1."""
     largest = max((abs(score) for score in scores), default=0.0)
@@ -36,7 +44,8 @@ def describe_pair(pair: Pair, *, unit: str, digits: int) -> str:
         digits: decimals for scores.
     """
     if pair.r2 is None or pair.decision_accuracy is None:
-        return f"{'; '.join(pair.warnings).capitalize()} (n = {pair.n})."
+        why = "; ".join(pair.warnings)
+        return f"{why[:1].upper()}{why[1:]} (n = {pair.n})."
     sentences = [_agreement(pair), _choice(pair, unit, digits), *_within(pair)]
     return " ".join(sentences)
 

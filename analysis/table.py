@@ -17,10 +17,14 @@ from analysis.options import TableOptions
 from analysis.reading import read_rows
 from analysis.tidy import numbers, one_value_each, tidy_rows
 
-__all__ = ["MissingCell", "ScoreTable", "TableOptions", "load_table"]
+__all__ = ["BASE", "MissingCell", "ScoreTable", "TableOptions", "load_table"]
 
+# What a design's column holds on an axis that it leaves alone (the score-table contract).
+BASE = "base"
 # Columns of the tidy form that are never an axis.
-_NOT_AXES = frozenset({"design", "scale", "scale_size", "seed", "metric", "score", "chance"})
+_NOT_AXES = frozenset(
+    {"design", "scale", "scale_size", "seed", "metric", "score", "chance", "n_items"}
+)
 
 
 @dataclass(frozen=True)
@@ -172,8 +176,8 @@ def _chance(
 def _axes(tidy: pd.DataFrame, options: TableOptions) -> tuple[str, ...]:
     """Find the axes: named ones, several design columns, or whatever describes a tidy design.
 
-    In the tidy form that is every further column that is constant within a design, holds more
-    than one level, and holds fewer levels than there are designs (an id is no axis).
+    In the tidy form that is every further column that is constant within a design and holds more
+    than one level; one that is different for every design and never `base` is an id, no axis.
     """
     if options.axes:
         return options.axes
@@ -184,15 +188,16 @@ def _axes(tidy: pd.DataFrame, options: TableOptions) -> tuple[str, ...]:
     rest = [
         column
         for column in tidy.columns
-        if column not in reserved and not column.startswith(("block", "n_"))
+        if column not in reserved and not column.startswith("block")
     ]
     return tuple(column for column in rest if _describes_designs(tidy, column))
 
 
 def _describes_designs(tidy: pd.DataFrame, column: str) -> bool:
-    levels = tidy[column].nunique()
-    constant = tidy[["design", column]].drop_duplicates()["design"].is_unique
-    return constant and levels > 1 and (levels < tidy["design"].nunique() or levels == 2)
+    levels = tidy[column].unique()
+    constant = len(tidy[["design", column]].drop_duplicates()) == tidy["design"].nunique()
+    is_id = len(levels) == tidy["design"].nunique() and BASE not in levels
+    return constant and len(levels) > 1 and not is_id
 
 
 def _refuse_varying(tidy: pd.DataFrame, column: str) -> None:

@@ -24,6 +24,12 @@ def test_seeds_are_averaged_and_uneven_seeds_are_said(tmp_path: Path):
     assert any("1 to 2 seeds" in warning for warning in table.warnings)
 
 
+def test_a_sweep_over_one_axis_has_that_axis_and_an_id_column_is_none(tmp_path: Path):
+    rows = [f"{d},{s},1,id-{d},{d}" for s in "sl" for d in ("base", "x", "y")]
+    text = "design,scale,score,variant_id,sampling\n" + "\n".join(rows) + "\n"
+    assert load_table(write(tmp_path, text), TableOptions()).axes == ("sampling",)
+
+
 def test_a_missing_cell_is_listed_and_never_filled(tmp_path: Path):
     empty = "text,l,0.4,0,b/video/overall,,base,text\n"
     for text, reason in ((TIDY, "no row"), (TIDY + empty, "empty")):
