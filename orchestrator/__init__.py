@@ -1,0 +1,1 @@
+"""From a sweep file to finished stages: plan, store, engine, tracking, command line."""

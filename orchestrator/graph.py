@@ -1,0 +1,283 @@
+"""From designs to the stage graph: each variant's stages, each stage once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from apollo_core.catalogue import INTEGRATIONS, RESAMPLERS
+from apollo_core.design import Design
+from apollo_core.microworld import parts
+from apollo_core.stages.identity import (
+    DataShare,
+    EvaluateIdentity,
+    ModelIdentity,
+    Part,
+    PretrainIdentity,
+    StageIdentity,
+    TrainIdentity,
+)
+from orchestrator.data_sets import Manifest, find_manifest
+from orchestrator.designs import NamedDesign
+from orchestrator.merging import scale_schedule, stage_sampling
+from orchestrator.plan import Plan, StageNode, Variant, stage_key
+from orchestrator.sweep_checks import MIXTURE
+from orchestrator.sweep_file import checked_designs
+from orchestrator.sweep_types import Evaluation, Scale, StageSpec, Sweep
+from orchestrator.weights import (
+    MICRO,
+    PROVISIONAL,
+    Weights,
+    encoder_reference,
+    find_weights,
+    llm_reference,
+)
+
+Locations = dict[str, str]
+Found = TypeVar("Found", Manifest, Weights)
+
+
+def build_plan(sweep: Sweep, *, store: Path) -> Plan:
+    """Resolve a sweep into variants and stages; reads manifests and weights, writes nothing.
+
+    Args:
+        sweep: the checked file.
+        store: where a generated world without a root of its own will lie.
+
+    Raises:
+        BadInput: the sweep's parts do not fit together.
+    """
+    designs = checked_designs(sweep)
+    builder = _Builder(sweep, store)
+    variants = tuple(
+        builder.variant(named, name, scale, seed)
+        for named in designs
+        for name, scale in sweep.scales.items()
+        for seed in sweep.seeds
+    )
+    used = Counter(key for variant in variants for key in variant.stages)
+    return Plan(
+        name=sweep.name,
+        sweep=sweep,
+        variants=variants,
+        stages={key: replace(node, used_by=used[key]) for key, node in builder.stages.items()},
+        media_root=sweep.data.folder(store),
+        world=sweep.data.microworld,
+        not_yet=_not_yet(sweep, designs),
+        unpinned=tuple(sorted(builder.unpinned)),
+    )
+
+
+def _not_yet(sweep: Sweep, designs: tuple[NamedDesign, ...]) -> tuple[str, ...]:
+    names: dict[str, None] = {}
+    for design in (named.design for named in designs):
+        missing = [
+            *(e for e in design.encoders if not encoder_reference(sweep.models, e).built),
+            *([] if RESAMPLERS[design.resampler.kind] else [design.resampler.kind]),
+            *([] if INTEGRATIONS[design.integration] else [design.integration]),
+        ]
+        names.update(dict.fromkeys(missing))
+    return tuple(names)
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A variant's model: identity, places, and the stage that its language model comes from."""
+
+    identity: ModelIdentity
+    locations: Locations
+    parents: Mapping[str, str]
+
+
+@dataclass
+class _Builder:
+    """Collects stages; looks each manifest and each set of weights up once."""
+
+    sweep: Sweep
+    store: Path
+    stages: dict[str, StageNode] = field(default_factory=dict)
+    unpinned: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        folder = self.sweep.data.folder(self.store)
+        self._manifest = cache(lambda name: find_manifest(self.sweep.data, name, folder))
+        self._weights = cache(find_weights)
+
+    def variant(self, named: NamedDesign, name: str, scale: Scale, seed: int) -> Variant:
+        design = named.design
+        model = self._model(design, scale)
+        stages = list(model.parents.values())
+        previous: dict[str, str] = {}
+        for spec in scale_schedule(self.sweep, scale, design.schedule):
+            key = self._train(spec, design, scale, model, seed, previous)
+            previous = {"previous": key}
+            stages.append(key)
+        evaluations = {
+            entry.metric: self._evaluate(entry, design, scale, model, seed, previous)
+            for entry in self.sweep.evaluation
+        }
+        return Variant(
+            id=f"{named.id}@{name}#{seed}",
+            design=named.id,
+            levels=named.levels,
+            scale=name,
+            scale_size=scale.size,
+            seed=seed,
+            resolved=design,
+            stages=tuple(dict.fromkeys([*stages, *evaluations.values()])),
+            evaluations=evaluations,
+        )
+
+    def _model(self, design: Design, scale: Scale) -> _Model:
+        locations: Locations = {}
+        encoders = []
+        for name in design.encoders:
+            reference = encoder_reference(self.sweep.models, name)
+            weights = self._pinned(self._weights(reference), f"{name}: {reference.source}")
+            locations[weights.fingerprint] = weights.location
+            encoders.append(Part(family=reference.family, fingerprint=weights.fingerprint))
+        reference = llm_reference(self.sweep.models, scale.llm, scale.size)
+        weights = self._pinned(self._weights(reference), f"{scale.llm}: {reference.source}")
+        locations[weights.fingerprint] = weights.location
+        llm = Part(family=reference.family, fingerprint=weights.fingerprint)
+        identity = ModelIdentity(
+            encoders=tuple(encoders),
+            llm=llm,
+            resampler=design.resampler,
+            frames_per_clip=design.sampling.frames_per_clip,
+            integration=design.integration,
+        )
+        parents = {}
+        if reference.source.startswith(MICRO):
+            parents = {"llm": self._pretrain(llm, weights, scale)}
+        return _Model(identity, locations, parents)
+
+    def _pretrain(self, llm: Part, weights: Weights, scale: Scale) -> str:
+        name = weights.location.removeprefix(MICRO)
+        assert self.sweep.data.corpus is not None  # checked
+        corpus = self._set(self.sweep.data.corpus)
+        recipe = parts.LLMS[name].pretraining
+        identity = PretrainIdentity(
+            part=llm,
+            corpus=corpus.fingerprint,
+            seed=self.sweep.pretraining_seed,
+            samples=recipe.samples,
+            batch_size=recipe.batch_size,
+            lr=recipe.lr,
+            precision=self.sweep.execution.precision,
+        )
+        locations = {
+            weights.fingerprint: weights.location,
+            corpus.fingerprint: corpus.location,
+        }
+        return self._add(identity, "pretrain", {}, locations, scale)
+
+    def _train(
+        self,
+        spec: StageSpec,
+        design: Design,
+        scale: Scale,
+        model: _Model,
+        seed: int,
+        previous: Mapping[str, str],
+    ) -> str:
+        shares, places = self._shares(spec, design)
+        identity = TrainIdentity(
+            model=model.identity,
+            seed=seed,
+            sampling=stage_sampling(spec.sampling, design.sampling, self.sweep.base.sampling),
+            lr=spec.lr,
+            data=shares,
+            samples=spec.samples,
+            batch_size=spec.batch_size,
+            warmup=spec.warmup,
+            weight_decay=spec.weight_decay,
+            clip_norm=spec.clip_norm,
+            bad_media=self.sweep.data.bad_media,
+            precision=self.sweep.execution.precision,
+        )
+        parents = {**model.parents, **previous}
+        return self._add(identity, spec.stage, parents, {**model.locations, **places}, scale)
+
+    def _evaluate(
+        self,
+        entry: Evaluation,
+        design: Design,
+        scale: Scale,
+        model: _Model,
+        seed: int,
+        previous: Mapping[str, str],
+    ) -> str:
+        manifest = self._pinned(self._manifest(entry.manifest), f"manifest {entry.manifest}")
+        identity = EvaluateIdentity(
+            model=model.identity,
+            seed=seed,
+            sampling=stage_sampling(entry.sampling, design.sampling, self.sweep.base.sampling),
+            benchmark=manifest.fingerprint,
+            regimes=entry.regimes,
+            scoring=entry.scoring,
+            prompt=entry.full_prompt,
+            bad_media=self.sweep.data.bad_media,
+            precision=self.sweep.execution.precision,
+        )
+        places = {**model.locations, manifest.fingerprint: manifest.location}
+        return self._add(identity, "evaluate", {**model.parents, **previous}, places, scale)
+
+    def _shares(self, spec: StageSpec, design: Design) -> tuple[tuple[DataShare, ...], Locations]:
+        """The data that a stage draws from: only that, so that other data cannot change its key."""
+        mixture = design.mixture
+        if spec.data != MIXTURE:
+            wanted = [(100.0, (spec.data,))]
+        elif isinstance(mixture, str):
+            wanted = [(100.0, (mixture,))]
+        else:
+            sets = self.sweep.data.mixture.by_modality()
+            wanted = [(share, sets[name]) for name, share in mixture.shares().items() if share > 0]
+        locations: Locations = {}
+        shares = []
+        for share, names in wanted:
+            # Sorted: the order in which the file lists them is no choice.
+            manifests = sorted((self._set(name) for name in names), key=lambda m: m.fingerprint)
+            locations.update({each.fingerprint: each.location for each in manifests})
+            shares.append(DataShare(share=share, sets=tuple(m.fingerprint for m in manifests)))
+        return tuple(shares), locations
+
+    def _set(self, name: str) -> Manifest:
+        manifest = self._manifest(self.sweep.data.sets[name].manifest)
+        return self._pinned(manifest, f"manifest {self.sweep.data.sets[name].manifest}")
+
+    def _pinned(self, found: Found, what: str) -> Found:
+        if found.provisional:
+            self.unpinned.add(f"{what} ({found.location})")
+        return found
+
+    def _add(
+        self,
+        identity: StageIdentity,
+        label: str,
+        parents: Mapping[str, str],
+        locations: Locations,
+        scale: Scale,
+    ) -> str:
+        key = stage_key(identity, parents)
+        known = self.stages.get(key)
+        provisional = any(name.startswith(PROVISIONAL) for name in locations) or any(
+            self.stages[parent].provisional for parent in parents.values()
+        )
+        self.stages[key] = StageNode(
+            key=key,
+            kind=identity.kind,
+            label=known.label if known else label,
+            identity=identity,
+            parents=dict(parents),
+            locations=known.locations if known else locations,
+            used_by=0,
+            provisional=provisional,
+            gpus=max(scale.resources.gpus, known.gpus if known else 0),
+            cpus=max(scale.resources.cpus, known.cpus if known else 1),
+        )
+        return key

@@ -1,0 +1,198 @@
+"""What values of a sweep file must be to each other: names exist, shares have data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from pydantic import ValidationError
+
+from apollo_core.design import Mixture
+from orchestrator.data_sets import WORLD_MANIFESTS
+from orchestrator.designs import NamedDesign, origin
+from orchestrator.merging import scale_schedule, stage_sampling
+from orchestrator.problems import Problem, nearest
+from orchestrator.sweep_types import PartialSampling, Sweep
+from orchestrator.weights import MICRO, encoder_reference, llm_reference, source_problem
+from orchestrator.yaml_reading import KeyPath
+
+MIXTURE = "mixture"
+
+
+def check(sweep: Sweep, designs: tuple[NamedDesign, ...]) -> list[Problem]:
+    """Everything that is wrong between the parts of a sweep, each thing once."""
+    found = [
+        *_models(sweep),
+        *_data(sweep),
+        *_schedules(sweep),
+        *_scales(sweep),
+        *_evaluation(sweep),
+        *(problem for design in designs for problem in _design(sweep, design)),
+    ]
+    found = list(dict.fromkeys(found))
+    # Merging samplings needs every name above to be right.
+    return found or list(_samplings(sweep, designs))
+
+
+def _unknown(where: KeyPath, kind: str, name: str, known: list[str]) -> Iterator[Problem]:
+    if name not in known:
+        yield Problem(where, f"unknown {kind} {name!r}{nearest(name, known)}")
+
+
+def _models(sweep: Sweep) -> Iterator[Problem]:
+    for name, model in sweep.models.items():
+        text = source_problem(model.source)
+        if text:
+            yield Problem(("models", name, "source"), text)
+
+
+def _data(sweep: Sweep) -> Iterator[Problem]:
+    data = sweep.data
+    for modality, sets in data.mixture.by_modality().items():
+        for index, name in enumerate(sets):
+            here: KeyPath = ("data", "mixture", modality, index)
+            yield from _unknown(here, "data set", name, list(data.sets))
+            own = data.sets[name].modality if name in data.sets else None
+            if own not in (None, modality):
+                yield Problem(here, f"the set {name!r} is of modality {own}, not {modality}")
+    if data.corpus is not None:
+        yield from _unknown(("data", "corpus"), "data set", data.corpus, list(data.sets))
+    if data.microworld is not None:
+        for name, entry in data.sets.items():
+            here = ("data", "sets", name, "manifest")
+            yield from _unknown(here, "microworld manifest", entry.manifest, [*WORLD_MANIFESTS])
+
+
+def _schedules(sweep: Sweep) -> Iterator[Problem]:
+    for name, stages in sweep.schedules.items():
+        labels = [stage.stage for stage in stages]
+        for index, stage in enumerate(stages):
+            here: KeyPath = ("schedules", name, index)
+            if labels.index(stage.stage) != index:
+                yield Problem((*here, "stage"), f"a duplicate stage name {stage.stage!r}")
+            yield from _unknown(
+                (*here, "data"), "data set", stage.data, [*sweep.data.sets, MIXTURE]
+            )
+            if not stage.lr.trained():
+                yield Problem((*here, "lr"), "no rate above 0: the stage would train nothing")
+
+
+def _scales(sweep: Sweep) -> Iterator[Problem]:
+    for name, scale in sweep.scales.items():
+        try:
+            reference = llm_reference(sweep.models, scale.llm, scale.size)
+        except ValueError as error:
+            yield Problem(("scales", name, "llm"), str(error))
+        else:
+            if reference.source.startswith(MICRO) and sweep.data.corpus is None:
+                yield Problem(
+                    ("data", "corpus"), f"required: the set that {scale.llm!r} is pretrained on"
+                )
+        yield from _overrides(sweep, name)
+
+
+def _overrides(sweep: Sweep, name: str) -> Iterator[Problem]:
+    for schedule, stages in sweep.scales[name].overrides.schedules.items():
+        here: KeyPath = ("scales", name, "overrides", "schedules", schedule)
+        if schedule not in sweep.schedules:
+            yield from _unknown(here, "schedule", schedule, list(sweep.schedules))
+            continue
+        known = [stage.stage for stage in sweep.schedules[schedule]]
+        for stage, change in stages.items():
+            yield from _unknown((*here, stage), "stage", stage, known)
+            if change.data is not None:
+                names = [*sweep.data.sets, MIXTURE]
+                yield from _unknown((*here, stage, "data"), "data set", change.data, names)
+        for stage in scale_schedule(sweep, sweep.scales[name], schedule):
+            if stage.stage in stages and not stage.lr.trained():
+                yield Problem((*here, stage.stage, "lr"), "the stage would train nothing")
+
+
+def _evaluation(sweep: Sweep) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for index, entry in enumerate(sweep.evaluation):
+        here: KeyPath = ("evaluation", index)
+        if entry.metric in first:
+            yield Problem(
+                here,
+                f"a duplicate: entry {first[entry.metric]} also writes the metrics of "
+                f"{entry.metric!r}; give one of them another `name`",
+            )
+        first.setdefault(entry.metric, index)
+        if sweep.data.microworld is not None:
+            yield from _unknown(
+                (*here, "manifest"), "microworld manifest", entry.manifest, [*WORLD_MANIFESTS]
+            )
+
+
+def _design(sweep: Sweep, named: NamedDesign) -> Iterator[Problem]:
+    design = named.design
+    for index, name in enumerate(design.encoders):
+        try:
+            encoder_reference(sweep.models, name)
+        except ValueError as error:
+            yield Problem(origin(sweep, named.levels, ("encoders", index)), str(error))
+    if design.schedule not in sweep.schedules:
+        here = origin(sweep, named.levels, ("schedule",))
+        yield from _unknown(here, "schedule", design.schedule, list(sweep.schedules))
+        return
+    here = origin(sweep, named.levels, ("mixture",))
+    if isinstance(design.mixture, str):
+        yield from _unknown(here, "data set", design.mixture, list(sweep.data.sets))
+    elif _uses_mixture(sweep, design.schedule):
+        yield from _shares(sweep, design.mixture, here)
+
+
+def _uses_mixture(sweep: Sweep, schedule: str) -> bool:
+    return any(
+        stage.data == MIXTURE
+        for scale in sweep.scales.values()
+        for stage in scale_schedule(sweep, scale, schedule)
+    )
+
+
+def _shares(sweep: Sweep, mixture: Mixture, here: KeyPath) -> Iterator[Problem]:
+    for modality, share in mixture.shares().items():
+        if share > 0 and not sweep.data.mixture.by_modality()[modality]:
+            yield Problem(
+                (*here, modality),
+                f"{share:g} % of {modality}, but data.mixture.{modality} lists no set",
+            )
+
+
+def _samplings(sweep: Sweep, designs: tuple[NamedDesign, ...]) -> Iterator[Problem]:
+    """Each place that changes the sampling, with the first design that it does not fit."""
+    places: list[tuple[KeyPath, PartialSampling | None, Callable[[NamedDesign], bool]]] = [
+        (("evaluation", index, "sampling"), entry.sampling, lambda _: True)
+        for index, entry in enumerate(sweep.evaluation)
+    ]
+    for name in sweep.schedules:
+        for key, scale in sweep.scales.items():
+            for index, stage in enumerate(scale_schedule(sweep, scale, name)):
+                over = scale.overrides.schedules.get(name, {}).get(stage.stage)
+                here: KeyPath = ("schedules", name, index, "sampling")
+                if over is not None and over.sampling is not None:
+                    here = ("scales", key, "overrides", "schedules", name, stage.stage, "sampling")
+                places.append((here, stage.sampling, _follows(name)))
+    for here, asked, concerns in places:
+        if asked is not None:
+            yield from _sampling(sweep, here, asked, [one for one in designs if concerns(one)])
+
+
+def _follows(schedule: str) -> Callable[[NamedDesign], bool]:
+    return lambda named: named.design.schedule == schedule
+
+
+def _sampling(
+    sweep: Sweep, here: KeyPath, asked: PartialSampling, designs: list[NamedDesign]
+) -> Iterator[Problem]:
+    for named in designs:
+        try:
+            stage_sampling(asked, named.design.sampling, sweep.base.sampling)
+        except ValidationError as error:
+            detail = error.errors(include_url=False)[0]
+            what = f"{detail['loc'][-1]}: {detail['msg'].removeprefix('Value error, ').lower()}"
+            yield Problem(here, f"does not fit design {named.id}: {what}")
+            return
+        except ValueError as error:
+            yield Problem(here, f"does not fit design {named.id}: {error}")
+            return

@@ -1,0 +1,287 @@
+"""The sweep file's types (docs: the sweep file's contract): frozen, unknown keys forbidden.
+
+What a single value must be is said here; what values must be to each other is in
+`orchestrator.sweep_checks`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    StringConstraints,
+    model_validator,
+)
+
+from apollo_core.design import MODALITIES, Design
+from apollo_core.execution import Execution
+from apollo_core.frozen import Frozen
+from apollo_core.microworld.world import WorldSpec
+from apollo_core.stages.identity import (
+    BadMedia,
+    Precision,
+    Prompt,
+    Rates,
+    Regime,
+    Scoring,
+    TrainIdentity,
+)
+from orchestrator.canonical import digest
+
+# Part of ids, folder names and column names, so plain: no `=`, `,`, `@`, `#`, `/` or space.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=80)]
+Modality = Literal["text", "image", "multi_image", "video"]
+DesignField = Literal["encoders", "sampling", "resampler", "integration", "schedule", "mixture"]
+Level = dict[DesignField, JsonValue]
+
+# Columns of the score and item tables; an axis is a column beside them.
+_RESERVED = {
+    "design", "scale", "scale_size", "seed", "metric", "score", "n_items", "chance", "benchmark",
+    "regime", "video", "item", "category", "choice", "answer", "correct", "n_options",
+}  # fmt: skip
+
+
+def _not_reserved(name: str) -> str:
+    if name in _RESERVED or name.startswith("block"):
+        raise ValueError(f"{name!r} is a column of the score table; name the axis otherwise")
+    return name
+
+
+def _distinct(values: tuple[object, ...]) -> tuple[object, ...]:
+    repeated = sorted({str(value) for value in values if values.count(value) > 1})
+    if repeated:
+        raise ValueError(f"each once; repeated: {', '.join(repeated)}")
+    return values
+
+
+AxisName = Annotated[Name, AfterValidator(_not_reserved)]
+_WARMUP, _DECAY, _CLIP = (
+    TrainIdentity.model_fields[name].default for name in ("warmup", "weight_decay", "clip_norm")
+)
+
+
+class PartialSampling(Frozen):
+    """What a stage or an evaluation changes of a design's sampling; absent = the design's."""
+
+    mode: Literal["fps", "uniform"] | None = None
+    fps: PositiveFloat | None = None
+    max_clips: PositiveInt | None = None
+    frames: PositiveInt | None = None
+    frames_per_clip: PositiveInt | None = None
+
+
+class ModelSource(Frozen):
+    """Where the weights of a named part come from.
+
+    Attributes:
+        source: hub id `org/name`; local path (starts with `/`, `.`, `~` or `$`); `micro:NAME`.
+        revision: commit (40 hexadecimal digits) or branch of a hub id; `main` if absent.
+        family: adapter that builds it; needed for an encoder that the catalogue does not know.
+    """
+
+    source: Annotated[str, StringConstraints(min_length=1)]
+    revision: str | None = None
+    family: str | None = None
+
+    @model_validator(mode="after")
+    def _revision_of_a_hub_id(self) -> ModelSource:
+        if self.revision and (self.source[0] in "/.~$" or self.source.startswith("micro:")):
+            raise ValueError(f"revision belongs to a hub id, and source is {self.source!r}")
+        return self
+
+
+class Resources(Frozen):
+    """What a stage of this scale holds while it runs."""
+
+    gpus: NonNegativeFloat = 0
+    cpus: PositiveInt = 1
+
+    @model_validator(mode="after")
+    def _whole_gpus(self) -> Resources:
+        if self.gpus > 1 and self.gpus != int(self.gpus):
+            raise ValueError(f"gpus={self.gpus:g}: a part of one GPU, or whole GPUs")
+        return self
+
+
+class StageSpec(Frozen):
+    """One stage of a schedule: a rate per module, data, length."""
+
+    stage: Name
+    lr: Rates
+    data: str
+    samples: PositiveInt
+    batch_size: PositiveInt
+    warmup: Annotated[float, Field(ge=0, lt=1)] = _WARMUP
+    weight_decay: NonNegativeFloat = _DECAY
+    clip_norm: PositiveFloat = _CLIP
+    sampling: PartialSampling | None = None
+
+
+class PartialStage(Frozen):
+    """What a scale changes of a stage; absent = the schedule's."""
+
+    lr: Rates | None = None
+    data: str | None = None
+    samples: PositiveInt | None = None
+    batch_size: PositiveInt | None = None
+    warmup: Annotated[float, Field(ge=0, lt=1)] | None = None
+    weight_decay: NonNegativeFloat | None = None
+    clip_norm: PositiveFloat | None = None
+    sampling: PartialSampling | None = None
+
+
+class Overrides(Frozen):
+    """What a scale changes: schedule -> stage -> part of the stage."""
+
+    schedules: dict[str, dict[str, PartialStage]] = Field(default={})
+
+
+class Scale(Frozen):
+    """One language model size; `size` in billions of parameters."""
+
+    llm: str
+    size: PositiveFloat
+    resources: Resources = Resources()
+    overrides: Overrides = Overrides()
+
+
+class DataSet(Frozen):
+    """A JSONL manifest, relative to `data.root`."""
+
+    manifest: Annotated[str, StringConstraints(min_length=1)]
+    modality: Modality | None = None
+
+
+class MixtureSets(Frozen):
+    """Which data sets each share of a mixture draws from."""
+
+    text: Annotated[tuple[str, ...], AfterValidator(_distinct)] = ()
+    image: Annotated[tuple[str, ...], AfterValidator(_distinct)] = ()
+    multi_image: Annotated[tuple[str, ...], AfterValidator(_distinct)] = ()
+    video: Annotated[tuple[str, ...], AfterValidator(_distinct)] = ()
+
+    def by_modality(self) -> dict[str, tuple[str, ...]]:
+        """Set names by modality."""
+        return {name: getattr(self, name) for name in MODALITIES}
+
+
+class Data(Frozen):
+    """The data sets, and the folder that manifests and media are relative to.
+
+    Attributes:
+        root: that folder; `${NAME}` and `~` are resolved when it is used.
+        microworld: generate the data instead; into `root` or, without one, into the store.
+        sets: name -> manifest.
+        mixture: which sets each share draws from.
+        corpus: set that microworld language models are pretrained on.
+        bad_media: stop before training, or skip and count.
+        mean_seconds: mean length of a video, for the plan's cost estimate only; absent = the
+            middle of the microworld's lengths, or a minute.
+    """
+
+    root: str | None = None
+    microworld: WorldSpec | None = None
+    sets: dict[Name, DataSet]
+    mixture: MixtureSets = MixtureSets()
+    corpus: str | None = None
+    bad_media: BadMedia = "stop"
+    mean_seconds: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Data:
+        if self.root is None and self.microworld is None:
+            raise ValueError("give `root`, the folder of the manifests, or `microworld`")
+        if "mixture" in self.sets:
+            raise ValueError("a set cannot be named 'mixture': a stage's `data: mixture` means it")
+        return self
+
+    def folder(self, store: Path) -> Path:
+        """Folder of manifests and media; a generated world without `root` lies in the store."""
+        if self.root is None:
+            assert self.microworld is not None
+            return store.absolute() / "worlds" / digest(self.microworld.fingerprint())[:12]
+        return expand(self.root).absolute()
+
+    @property
+    def video_seconds(self) -> float:
+        """Assumed mean length of a video."""
+        if self.mean_seconds is not None:
+            return self.mean_seconds
+        if self.microworld is not None:
+            return (self.microworld.min_seconds + self.microworld.max_seconds) / 2
+        return 60.0
+
+
+class Evaluation(Frozen):
+    """One benchmark, its regimes and how an item is scored.
+
+    `name` is the first part of its metrics' names, else `benchmark` is. Without `prompt`, letters
+    are asked with the options listed and options' texts without.
+    """
+
+    benchmark: Name
+    manifest: Annotated[str, StringConstraints(min_length=1)]
+    regimes: Annotated[tuple[Regime, ...], Field(min_length=1), AfterValidator(_distinct)]
+    scoring: Scoring
+    prompt: Prompt | None = None
+    sampling: PartialSampling | None = None
+    name: Name | None = None
+
+    @property
+    def metric(self) -> str:
+        """First part of the names of its metrics."""
+        return self.name or self.benchmark
+
+    @property
+    def full_prompt(self) -> Prompt:
+        """The prompt, chosen by the scoring where absent."""
+        return self.prompt or ("lettered-v1" if self.scoring == "letters" else "question-v1")
+
+
+class ExecutionBlock(Execution):
+    """The file's `execution`: where and how fast, and the precision, which is identity."""
+
+    precision: Precision = "float32"
+
+    @property
+    def execution(self) -> Execution:
+        """Without the precision: never part of a stage key."""
+        return Execution.model_validate(self.model_dump(exclude={"precision"}))
+
+
+class Sweep(Frozen):
+    """A whole sweep file."""
+
+    name: Name
+    design: Literal["one_factor", "cartesian"] = "one_factor"
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), AfterValidator(_distinct)] = (
+        0,
+    )
+    pretraining_seed: NonNegativeInt = 0
+    base: Design
+    axes: Annotated[
+        dict[AxisName, Annotated[dict[Name, Level], Field(min_length=1)]], Field(min_length=1)
+    ]
+    exclude: tuple[Annotated[dict[str, str], Field(min_length=1)], ...] = ()
+    models: dict[str, ModelSource] = Field(default={})
+    scales: Annotated[dict[Name, Scale], Field(min_length=1)]
+    schedules: Annotated[
+        dict[Name, Annotated[tuple[StageSpec, ...], Field(min_length=1)]], Field(min_length=1)
+    ]
+    data: Data
+    evaluation: Annotated[tuple[Evaluation, ...], Field(min_length=1)]
+    execution: ExecutionBlock = ExecutionBlock()
+
+
+def expand(path: str) -> Path:
+    """`path` with environment variables and `~` put in; an unset variable stays as written."""
+    return Path(os.path.expandvars(path)).expanduser()
