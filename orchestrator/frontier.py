@@ -56,6 +56,10 @@ class Frontier:
         """The stage with this key."""
         return self._tasks[key]
 
+    def unfinished(self) -> list[StageTask]:
+        """Stages that this run still means to bring to an end."""
+        return [self._tasks[key] for key in sorted(self._waiting | self.running)]
+
     def ready(self) -> list[StageTask]:
         """Stages whose parents are done, the most urgent first."""
         keys = (key for key in self._waiting if not self._waiting_for[key])

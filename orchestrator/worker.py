@@ -77,7 +77,9 @@ def _run_held(
     if store.is_done(task.key):
         return None
     attempts = store.attempts_folder(task.key)
-    if held.taken_from:
+    if held.taken_from and held.taken_from.epoch not in {
+        row.attempt for row in store.failures(task.key)
+    }:
         failures.record(attempts, _disappeared(held.taken_from))
     started = time.time()
     try:

@@ -1,0 +1,282 @@
+"""The Ray Tune engine: the only module that imports Ray, and only when it runs.
+
+Tune hands out processes and says when one died; it decides nothing. A `Searcher` asks the frontier
+for the next stage, a class `Trainable` runs it, and the store is the truth: Tune's own experiment
+state lies in a temporary folder that is removed. Workers are reused: each imports
+torch once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from apollo_core.errors import BadInput
+from orchestrator import failures
+from orchestrator.engine import OnOutcome
+from orchestrator.frontier import Capacity, Frontier
+from orchestrator.outcome import StageOutcome
+from orchestrator.redaction import redact
+from orchestrator.store import Store
+from orchestrator.task import StageTask
+from orchestrator.worker import RunStage, run_task
+
+if TYPE_CHECKING:
+    from ray import tune
+    from ray.tune.experiment import Trial
+    from ray.tune.search import Searcher
+
+# Ray's own sockets lie below its temporary folder and a socket's path ends at 107 bytes; Ray adds
+# about 65 of them.
+_LONGEST_TEMPORARY = 30
+# Stages exchange files, not objects, so the shared memory stays close to Ray's least (75 MiB).
+_OBJECT_STORE_BYTES = 128 << 20
+_MANY = 10_000
+
+# Said before Ray is imported: it reads them once.
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "1",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000000",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S_AUTOSCALER": "1000000000",
+}
+
+
+class RayEngine:
+    """Runs stages as Ray Tune trials.
+
+    Args:
+        address: of a running cluster; None starts one on this machine, for the time of the run.
+        cpus: of the cluster that is started; None takes the machine's.
+    """
+
+    def __init__(self, *, address: str | None = None, cpus: int | None = None) -> None:
+        self._address = address
+        self._cpus = cpus
+
+    def run(self, frontier: Frontier, *, run_stage: RunStage, on_outcome: OnOutcome) -> None:
+        """Run everything that can be run; see `Engine.run`.
+
+        Raises:
+            BadInput: the cluster cannot be reached, or a stage can never fit on it.
+        """
+        if frontier.is_finished:
+            return
+        # Tune and Ray print to stdout, which belongs to the command's result.
+        with (
+            Path(os.devnull).open("w") as nowhere,
+            contextlib.redirect_stdout(nowhere),
+            cluster(self._address, self._cpus),
+        ):
+            if self._address is None:
+                _refuse_what_never_fits(frontier)
+            _fit(frontier, run_stage, on_outcome)
+
+
+@contextlib.contextmanager
+def cluster(address: str | None, cpus: int | None) -> Iterator[None]:
+    """Be connected to the cluster at `address`, else to a new one on this machine, meanwhile."""
+    _set_environment(_QUIET if address else {**_QUIET, **_own_token()})
+    import ray
+
+    if ray.is_initialized():  # the caller's cluster, and the caller's to stop
+        yield
+        return
+    temporary = _short_temporary_folder() if address is None else None
+    try:
+        _connect(address, cpus, temporary)
+        yield
+    finally:
+        ray.shutdown()
+        if temporary:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _own_token() -> dict[str, str]:
+    # Nobody else on the machine can submit work to the workers of a cluster that we start.
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+
+def _set_environment(values: Mapping[str, str]) -> None:
+    for name, value in values.items():
+        os.environ.setdefault(name, value)
+
+
+def _connect(address: str | None, cpus: int | None, temporary: Path | None) -> None:
+    import ray
+
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if address is not None:
+        try:
+            ray.init(address=address, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise BadInput(f"--address {redact(address)}: {failures.one_line(error)}") from error
+        return
+    # "local": without it Ray joins whatever cluster the last process on this machine left behind.
+    ray.init(
+        address="local",
+        num_cpus=cpus or os.cpu_count(),
+        include_dashboard=False,
+        object_store_memory=_OBJECT_STORE_BYTES,
+        _temp_dir=str(temporary),
+        **quiet,
+    )
+
+
+def _short_temporary_folder() -> Path:
+    folder = tempfile.gettempdir()
+    if len(folder) > _LONGEST_TEMPORARY:
+        folder = "/tmp"
+    return Path(tempfile.mkdtemp(prefix="apollo-", dir=folder))
+
+
+def _capacity() -> Capacity:
+    import ray
+
+    resources = ray.cluster_resources()
+    return Capacity(cpus=resources.get("CPU", 0.0), gpus=resources.get("GPU", 0.0))
+
+
+def _refuse_what_never_fits(frontier: Frontier) -> None:
+    capacity = _capacity()
+    for task in frontier.unfinished():
+        if task.cpus > capacity.cpus or task.gpus > capacity.gpus:
+            raise BadInput(
+                f"stage {task.label}: needs {task.cpus:g} CPUs and {task.gpus:g} GPUs, this "
+                f"machine has {capacity.cpus:g} and {capacity.gpus:g}; give a cluster with "
+                "--address, or lower the scale's `resources`"
+            )
+
+
+def _fit(frontier: Frontier, run_stage: RunStage, on_outcome: OnOutcome) -> None:
+    from ray import tune
+
+    for name in ("ray.tune", "ray.air", "ray.train"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    folder = Path(tempfile.mkdtemp(prefix="apollo-tune-"))
+    try:
+        tune.Tuner(
+            tune.with_resources(_trainable(run_stage), _placement),
+            tune_config=tune.TuneConfig(
+                search_alg=_searcher(frontier, on_outcome),
+                num_samples=-1,
+                # Without it Tune prepares one trial at a time; the frontier decides what fits.
+                max_concurrent_trials=_MANY,
+                reuse_actors=True,
+                trial_name_creator=_trial_name,
+                trial_dirname_creator=_trial_name,
+            ),
+            run_config=tune.RunConfig(
+                name="stages",
+                storage_path=str(folder),
+                verbose=0,
+                failure_config=tune.FailureConfig(max_failures=failures.INFRA_RETRIES),
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            ),
+        ).fit()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _trainable(run_stage: RunStage) -> type[tune.Trainable]:
+    from ray import tune
+
+    class StageTrial(tune.Trainable):
+        """One trial is one stage: one step, whose result is the outcome."""
+
+        def setup(self, config: dict[str, Any]) -> None:
+            self._task = StageTask.model_validate_json(config["task"])
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            self.setup(new_config)
+            return True
+
+        def step(self) -> dict[str, Any]:
+            outcome = run_task(self._task, run_stage=run_stage)
+            return {"done": True, "outcome": outcome}
+
+    return StageTrial
+
+
+def _searcher(frontier: Frontier, on_outcome: OnOutcome) -> Searcher:
+    from ray.tune.search import Searcher
+
+    class FrontierSearcher(Searcher):
+        """Suggests the frontier's next stage; forgets nothing that the store does not know."""
+
+        def __init__(self) -> None:
+            super().__init__(metric=None, mode=None)
+            self._keys: dict[str, str] = {}
+
+        # Ray's own annotation leaves out FINISHED, which is a string.
+        def suggest(  # pyright: ignore[reportIncompatibleMethodOverride]
+            self, trial_id: str
+        ) -> dict[str, str] | str | None:
+            if frontier.is_finished:
+                return Searcher.FINISHED
+            task = frontier.next(_capacity())
+            if task is None:
+                return None
+            self._keys[trial_id] = task.key
+            return {"task": task.model_dump_json()}
+
+        def on_trial_complete(
+            self,
+            trial_id: str,
+            result: dict[str, Any] | None = None,
+            error: bool = False,  # noqa: FBT001, FBT002 - Tune's signature
+        ) -> None:
+            key = self._keys.pop(trial_id)
+            outcome = (result or {}).get("outcome")
+            if error or not isinstance(outcome, StageOutcome):
+                outcome = _gave_up(frontier.task(key))
+            frontier.end(outcome)
+            on_outcome(outcome)
+
+        def save(self, checkpoint_path: str) -> None:
+            """Nothing to save: the store is the truth."""
+
+        def restore(self, checkpoint_path: str) -> None:
+            """Nothing to restore."""
+
+    return FrontierSearcher()
+
+
+def _trial_name(trial: Trial) -> str:
+    return trial.trial_id  # the default spells out the whole config, beyond what a path can hold
+
+
+def _placement(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+    """One bundle a GPU, packed: a stage's worker processes live inside its own placement group."""
+    from ray import tune
+
+    task = StageTask.model_validate_json(config["task"])
+    gangs = max(1, math.ceil(task.gpus))
+    bundle = {"CPU": task.cpus / gangs}
+    if task.gpus:
+        bundle["GPU"] = task.gpus / gangs
+    return tune.PlacementGroupFactory([bundle] * gangs, strategy="PACK")
+
+
+def _gave_up(task: StageTask) -> StageOutcome:
+    tries = failures.INFRA_RETRIES + 1
+    message = f"its worker went away {tries} times (killed, out of memory, or its machine lost)"
+    folder = Store(Path(task.store)).attempts_folder(task.key)
+    attempt = len(failures.recorded(folder)) + 1
+    failures.record(folder, failures.Failure(failures.INFRA, message, attempt, time.time()))
+    return StageOutcome(task.key, "failed", failure_class=failures.INFRA, message=message)
