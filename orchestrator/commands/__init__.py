@@ -1,0 +1,1 @@
+"""The commands of `apollo`, a file each; heavy modules are imported inside the functions."""

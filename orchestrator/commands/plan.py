@@ -1,0 +1,78 @@
+"""`apollo plan`: what a sweep would run and cost; reads only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.commands.options import DEFAULT_STORE, AsJson, StorePath, SweepPath
+
+if TYPE_CHECKING:
+    from orchestrator.plan import Plan
+
+
+def plan(
+    sweep: SweepPath,
+    *,
+    as_json: AsJson = False,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="an older file: show what would run again")
+    ] = None,
+    store: StorePath = DEFAULT_STORE,
+    gpu_tflops: Annotated[
+        float | None,
+        typer.Option("--gpu-tflops", min=0.001, help="what one of your GPUs reaches in training"),
+    ] = None,
+) -> None:
+    """Show variants, stages, what is shared and what it costs; touches nothing."""
+    from orchestrator.cost import plan_cost, plan_flops
+    from orchestrator.graph import build_plan
+    from orchestrator.plan_json import plan_document
+    from orchestrator.speeds import measure_speeds
+    from orchestrator.sweep_file import load_sweep
+
+    planned = build_plan(load_sweep(sweep), store=store)
+    before = build_plan(load_sweep(against), store=store) if against else None
+    flops = plan_flops(planned)
+    speeds = measure_speeds(planned, flops, store=store, gpu_tflops=gpu_tflops)
+    cost = plan_cost(planned, flops, speeds)
+    if as_json:
+        document = plan_document(planned, cost)
+        if before is not None:
+            document["against"] = _changes(before, planned)
+        typer.echo(json.dumps(document))
+        return
+    from rich.console import Console
+
+    from orchestrator.plan_changes import plan_changes
+    from orchestrator.plan_view import show_changes, show_plan
+
+    console = Console()
+    show_plan(console, planned, cost)
+    if before is not None:
+        show_changes(console, plan_changes(before, planned))
+
+
+def _changes(before: Plan, after: Plan) -> dict[str, object]:
+    from orchestrator.plan_changes import plan_changes
+
+    changes = plan_changes(before, after)
+    return {
+        "added": list(changes.added),
+        "removed": list(changes.removed),
+        "kept": changes.kept,
+        "reruns": [
+            {
+                "step": rerun.step,
+                "keys": list(rerun.keys),
+                "because": [
+                    {"field": each.field, "values": [each.first, each.second]}
+                    for each in rerun.because
+                ],
+            }
+            for rerun in changes.reruns
+        ],
+    }

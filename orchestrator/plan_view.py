@@ -1,0 +1,135 @@
+"""A plan on the terminal."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cost import PlanCost, Total
+from orchestrator.differences import Difference
+from orchestrator.plan import Plan, StageNode
+from orchestrator.plan_changes import Changes
+
+_PREFIXES = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"]
+
+
+def show_plan(console: Console, plan: Plan, cost: PlanCost) -> None:
+    """Print variants, stages, what is shared, and the cost."""
+    designs = len({variant.design for variant in plan.variants})
+    scales, seeds = len(plan.sweep.scales), len(plan.sweep.seeds)
+    console.print(
+        f"[bold]{plan.name}[/bold]: {designs} designs x {scales} scales x {seeds} "
+        f"{'seed' if seeds == 1 else 'seeds'} = {len(plan.variants)} variants "
+        f"({plan.sweep.design})"
+    )
+    console.print(_axes(plan))
+    console.print(_stages(plan, cost))
+    console.print(_costs(cost))
+    console.print(
+        "Estimates from parameter and token counts. "
+        f"CPU speed: {cost.speeds.cpu_source}. GPU speed: {cost.speeds.gpu_source}.",
+        style="dim",
+    )
+    if plan.not_yet:
+        console.print(f"[yellow]not yet:[/yellow] {', '.join(plan.not_yet)} (a run is refused)")
+    if plan.provisional:
+        console.print(
+            f"[yellow]provisional keys:[/yellow] {len(plan.unpinned)} sources are not at hand or "
+            "not pinned (a run is refused until they are):"
+        )
+        for source in plan.unpinned:
+            console.print(f"  {source}", highlight=False)
+
+
+def show_changes(console: Console, changes: Changes) -> None:
+    """Print what a changed file adds, drops and runs again."""
+    console.print(
+        f"Against the old file: {changes.kept} stages kept, {len(changes.added)} variants added, "
+        f"{len(changes.removed)} removed."
+    )
+    if not changes.reruns:
+        console.print("Nothing would run again.")
+        return
+    table = Table("stage", "to run", "because", title="New stages", title_justify="left")
+    for rerun in changes.reruns:
+        because = "\n".join(told(each) for each in rerun.because) or "new variants"
+        table.add_row(rerun.step, str(len(rerun.keys)), because)
+    console.print(table)
+
+
+def told(difference: Difference) -> str:
+    """A difference in one line."""
+    if difference.first is None and difference.second is None:
+        return difference.field
+    return f"{difference.field}: {_value(difference.first)} -> {_value(difference.second)}"
+
+
+def _value(value: object) -> str:
+    return "absent" if value is None else str(value)
+
+
+def _axes(plan: Plan) -> Table:
+    table = Table("axis", "levels", title="Designs", title_justify="left")
+    for axis, levels in plan.sweep.axes.items():
+        table.add_row(axis, ", ".join(levels))
+    return table
+
+
+def _stages(plan: Plan, cost: PlanCost) -> Table:
+    table = Table(title="Stages", title_justify="left")
+    table.add_column("stage")
+    for name in ("needed", "run", "shared by", "FLOPs", "time, one after another", "kept"):
+        table.add_column(name, justify="right")
+    by_label: dict[str, list[StageNode]] = defaultdict(list)
+    for node in plan.stages.values():
+        by_label[node.label].append(node)
+    for label, nodes in by_label.items():
+        costs = [cost.stages[node.key] for node in nodes]
+        table.add_row(
+            label,
+            str(sum(node.used_by for node in nodes)),
+            str(len(nodes)),
+            _range([node.used_by for node in nodes]),
+            si(sum(each.flops for each in costs)),
+            duration(sum(each.seconds for each in costs)),
+            f"{si(sum(each.bytes for each in costs))}B",
+        )
+    return table
+
+
+def _costs(cost: PlanCost) -> Table:
+    table = Table(title="Cost", title_justify="left")
+    table.add_column("")
+    for name in ("FLOPs", "GPU-hours", "time, one after another"):
+        table.add_column(name, justify="right")
+    for name, total in (("each variant on its own", cost.separate), ("shared", cost.shared)):
+        table.add_row(name, *_total(total))
+    table.add_row("saved by sharing", f"{cost.saved_share:.1%}", "", "")
+    return table
+
+
+def _total(total: Total) -> tuple[str, str, str]:
+    return si(total.flops), f"{total.gpu_hours:,.1f}", duration(total.seconds)
+
+
+def _range(counts: list[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def si(value: float) -> str:
+    """A number with three digits and an SI prefix: 1.23 T."""
+    power = 0
+    while value >= 999.5 and power < len(_PREFIXES) - 1:
+        value, power = value / 1000, power + 1
+    return f"{value:.3g} {_PREFIXES[power]}".rstrip() + (" " if power == 0 else "")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 45 s, 12 min, 3.4 h, 25 d."""
+    for limit, unit, name in ((90, 1, "s"), (5400, 60, "min"), (172800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.3g} {name}"
+    return f"{seconds / 86400:,.0f} d"
