@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from apollo_core.catalogue import INTEGRATIONS, RESAMPLERS
 from apollo_core.design import Design
+from apollo_core.geometry import LlmGeometry, VisionGeometry
 from apollo_core.microworld import parts
 from apollo_core.stages.identity import (
     DataShare,
@@ -31,9 +32,11 @@ from orchestrator.sweep_types import Evaluation, Scale, StageSpec, Sweep
 from orchestrator.weights import (
     MICRO,
     PROVISIONAL,
+    Reference,
     Weights,
     encoder_reference,
     find_weights,
+    is_local,
     llm_reference,
 )
 
@@ -137,11 +140,11 @@ class _Builder:
         encoders = []
         for name in design.encoders:
             reference = encoder_reference(self.sweep.models, name)
-            weights = self._pinned(self._weights(reference), f"{name}: {reference.source}")
+            weights = self._pinned(self._weights(reference), _named(name, reference))
             locations[weights.fingerprint] = weights.location
             encoders.append(Part(family=reference.family, fingerprint=weights.fingerprint))
         reference = llm_reference(self.sweep.models, scale.llm, scale.size)
-        weights = self._pinned(self._weights(reference), f"{scale.llm}: {reference.source}")
+        weights = self._pinned(self._weights(reference), _named(scale.llm, reference))
         locations[weights.fingerprint] = weights.location
         llm = Part(family=reference.family, fingerprint=weights.fingerprint)
         identity = ModelIdentity(
@@ -212,7 +215,7 @@ class _Builder:
         seed: int,
         previous: Mapping[str, str],
     ) -> str:
-        manifest = self._pinned(self._manifest(entry.manifest), f"manifest {entry.manifest}")
+        manifest = self._found(entry.manifest)
         identity = EvaluateIdentity(
             model=model.identity,
             seed=seed,
@@ -247,12 +250,14 @@ class _Builder:
         return tuple(shares), locations
 
     def _set(self, name: str) -> Manifest:
-        manifest = self._manifest(self.sweep.data.sets[name].manifest)
-        return self._pinned(manifest, f"manifest {self.sweep.data.sets[name].manifest}")
+        return self._found(self.sweep.data.sets[name].manifest)
+
+    def _found(self, manifest: str) -> Manifest:
+        return self._pinned(self._manifest(manifest), f"{self.sweep.data.root}/{manifest}")
 
     def _pinned(self, found: Found, what: str) -> Found:
         if found.provisional:
-            self.unpinned.add(f"{what} ({found.location})")
+            self.unpinned.add(what)
         return found
 
     def _add(
@@ -281,3 +286,9 @@ class _Builder:
             cpus=max(scale.resources.cpus, known.cpus if known else 1),
         )
         return key
+
+
+def _named(name: str, reference: Reference[VisionGeometry] | Reference[LlmGeometry]) -> str:
+    """A part and its source, in words."""
+    revision = "" if is_local(reference.source) else f"@{reference.revision}"
+    return f"{name}: {reference.source}{revision}"

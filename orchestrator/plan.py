@@ -132,7 +132,7 @@ class Plan:
         text = "\n".join(self._obstacles())
         if self.not_yet:
             raise BadInput(text)
-        if self.unpinned:
+        if text:
             raise DataMissing(text)
 
     def _obstacles(self) -> Iterator[str]:
@@ -141,16 +141,15 @@ class Plan:
                 f"{self.name}: not yet built: {', '.join(self.not_yet)}. Such a sweep can be "
                 "planned; to run, take these out of the sweep file."
             )
-        if not self.unpinned:
-            return
-        yield f"{self.name}: not at hand, or not pinned to one content:"
-        yield from (f"  {source}" for source in self.unpinned)
+        if self.unpinned:
+            yield f"{self.name}: not at hand, or not pinned to one content:"
+            yield from (f"  {source}" for source in self.unpinned)
+            yield (
+                "Put manifests, media and local weights where the file says; give a hub model a "
+                "`revision` of 40 hexadecimal digits, or download its branch first."
+            )
         for name in sorted(_unset_variables(self.sweep)):
-            yield f"The environment variable {name} is not set."
-        yield (
-            "Put manifests and local weights where the file says; give a hub model a `revision` "
-            "of 40 hexadecimal digits, or download its branch first."
-        )
+            yield f"{self.name}: the environment variable {name} is not set."
 
 
 def stage_payload(identity: Frozen, parents: Mapping[str, str]) -> dict[str, object]:

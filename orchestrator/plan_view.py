@@ -80,7 +80,7 @@ def _axes(plan: Plan) -> Table:
 def _stages(plan: Plan, cost: PlanCost) -> Table:
     table = Table(title="Stages", title_justify="left")
     table.add_column("stage")
-    for name in ("needed", "run", "shared by", "FLOPs", "time, one after another", "kept"):
+    for name in ("needed", "run", "shared by", "FLOPs", "serial time", "kept"):
         table.add_column(name, justify="right")
     by_label: dict[str, list[StageNode]] = defaultdict(list)
     for node in plan.stages.values():
@@ -102,7 +102,7 @@ def _stages(plan: Plan, cost: PlanCost) -> Table:
 def _costs(cost: PlanCost) -> Table:
     table = Table(title="Cost", title_justify="left")
     table.add_column("")
-    for name in ("FLOPs", "GPU-hours", "time, one after another"):
+    for name in ("FLOPs", "GPU-hours", "serial time"):
         table.add_column(name, justify="right")
     for name, total in (("each variant on its own", cost.separate), ("shared", cost.shared)):
         table.add_row(name, *_total(total))
