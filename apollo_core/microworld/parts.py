@@ -44,11 +44,11 @@ class MicroLlm:
 
 ENCODERS: dict[str, MicroEncoder] = {
     "siglip": MicroEncoder(
-        "siglip", VisionGeometry(dim=64, depth=2, heads=4, mlp=128, size=48, patch=8)
+        "siglip", VisionGeometry(dim=48, depth=2, heads=4, mlp=96, size=48, patch=12)
     ),
     "videomae": MicroEncoder(
         "videomae",
-        VisionGeometry(dim=64, depth=2, heads=4, mlp=128, size=48, patch=8, frames=4, tubelet=2),
+        VisionGeometry(dim=48, depth=2, heads=4, mlp=96, size=48, patch=12, frames=4, tubelet=2),
     ),
 }
 

@@ -1,0 +1,1 @@
+"""Vision encoders behind one interface: clips in, a grid of patch features out."""

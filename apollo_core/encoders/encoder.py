@@ -1,0 +1,62 @@
+"""The one interface of every vision encoder."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from apollo_core import pixels
+from apollo_core.errors import BadInput
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What an encoder takes: side in pixels, and the normalisation that it was trained with."""
+
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+HALF = (0.5, 0.5, 0.5)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def side(pixels: int | list[int] | tuple[int, int]) -> int:
+    """A square's side from a transformers config, which may write it as a pair."""
+    if isinstance(pixels, int):
+        return pixels
+    height, width = pixels
+    if height != width:
+        raise BadInput(f"an encoder's input must be square, its config says {height} x {width}")
+    return height
+
+
+class VideoEncoder(nn.Module, ABC):
+    """Encodes clips; each clip on its own.
+
+    Attributes:
+        spec: its input.
+        dim: channels of its output.
+    """
+
+    spec: InputSpec
+    dim: int
+
+    def forward(
+        self, frames: UInt8[Tensor, "clips frames height width 3"]
+    ) -> Float[Tensor, "clips slots rows columns dim"]:
+        """Frames as decoded to a grid of features; resizing and normalising included."""
+        return self.encode(
+            pixels.prepare(frames, size=self.spec.size, mean=self.spec.mean, std=self.spec.std)
+        )
+
+    @abstractmethod
+    def encode(
+        self, clips: Float[Tensor, "clips frames 3 size size"]
+    ) -> Float[Tensor, "clips slots rows columns dim"]:
+        """Normalised frames of the encoder's own size to a grid of features."""

@@ -1,0 +1,46 @@
+"""From a part's name and place to an encoder: the registry of families."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from apollo_core.encoders import siglip, videomae
+from apollo_core.encoders.encoder import VideoEncoder
+from apollo_core.errors import pick
+from apollo_core.geometry import VisionGeometry
+from apollo_core.microworld.parts import ENCODERS as MICRO_ENCODERS
+from apollo_core.places import Place
+from apollo_core.stages.identity import Part
+from apollo_core.streams import torch_stream
+
+
+class Family(Protocol):
+    """What the module of an encoder family offers."""
+
+    def create(self, geometry: VisionGeometry, *, frames_per_clip: int) -> VideoEncoder:
+        """An encoder with fresh weights."""
+        ...
+
+    def load(self, source: str, *, revision: str, frames_per_clip: int) -> VideoEncoder:
+        """An encoder from a hub id or a folder."""
+        ...
+
+
+FAMILIES: dict[str, Family] = {"siglip": siglip, "videomae": videomae}
+
+
+def build_encoder(part: Part, location: str, *, frames_per_clip: int) -> VideoEncoder:
+    """Build one encoder where its identity and location say.
+
+    A microworld encoder starts from a stream of its fingerprint, so that all replicates share it.
+
+    Raises:
+        BadInput: no such family, no such microworld part, or a clip length it cannot take.
+    """
+    family = pick(FAMILIES, part.family, field="models: family")
+    place = Place.parse(location)
+    if place.micro is None:
+        return family.load(place.source, revision=place.revision, frames_per_clip=frames_per_clip)
+    micro = pick(MICRO_ENCODERS, place.micro, field="models: source micro:")
+    with torch_stream(0, f"initialise {part.fingerprint}"):
+        return family.create(micro.geometry, frames_per_clip=frames_per_clip)

@@ -1,0 +1,51 @@
+"""SigLIP: an image encoder, frame by frame, through transformers' own class."""
+
+from __future__ import annotations
+
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+from transformers import SiglipVisionConfig, SiglipVisionModel
+
+from apollo_core.encoders.encoder import HALF, InputSpec, VideoEncoder, side
+from apollo_core.geometry import VisionGeometry
+
+
+class Siglip(VideoEncoder):
+    """Features after the final norm, without the pooling head."""
+
+    def __init__(self, model: SiglipVisionModel) -> None:
+        super().__init__()
+        self.model = model
+        self.dim = model.config.hidden_size
+        size, patch = side(model.config.image_size), side(model.config.patch_size)
+        self.spec = InputSpec(size, HALF, HALF)
+        self._side = size // patch
+
+    def encode(
+        self, clips: Float[Tensor, "clips frames 3 size size"]
+    ) -> Float[Tensor, "clips frames side side dim"]:
+        """One temporal slot per frame."""
+        images = rearrange(clips, "b t c h w -> (b t) c h w")
+        features = self.model(pixel_values=images).last_hidden_state
+        return rearrange(features, "(b t) (h w) d -> b t h w d", b=clips.shape[0], h=self._side)
+
+
+def create(geometry: VisionGeometry, *, frames_per_clip: int) -> Siglip:
+    """A SigLIP of this size with fresh weights; `frames_per_clip` is any."""
+    config = SiglipVisionConfig(
+        hidden_size=geometry.dim,
+        intermediate_size=geometry.mlp,
+        num_hidden_layers=geometry.depth,
+        num_attention_heads=geometry.heads,
+        image_size=geometry.size,
+        patch_size=geometry.patch,
+        vision_use_head=False,
+    )
+    return Siglip(SiglipVisionModel(config))
+
+
+def load(source: str, *, revision: str, frames_per_clip: int) -> Siglip:
+    """A published or local SigLIP checkpoint (either tower layout, full or vision only)."""
+    model = SiglipVisionModel.from_pretrained(source, revision=revision, vision_use_head=False)
+    return Siglip(model)

@@ -1,0 +1,164 @@
+"""Training samples in their drawn order, read one batch ahead of the trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from apollo_core.batch import Batch, collate
+from apollo_core.chat import Encoded, encode_training
+from apollo_core.errors import BadData, DecodeFailed
+from apollo_core.integration import without_marks
+from apollo_core.manifest import Sample
+from apollo_core.media import MediaReader, Shown
+from apollo_core.mixture import Draw
+from apollo_core.stages.identity import BadMedia
+
+# Above this part of a stage's samples, skipping has become another data set.
+MOST_SKIPPED = 0.2
+
+
+@dataclass
+class Fed:
+    """What was really fed, for the stage's record.
+
+    Attributes:
+        samples: samples of each share.
+        rates: realised frames per second of each video sample.
+        skipped: path -> reason of media that could not be read.
+    """
+
+    samples: list[int]
+    rates: list[float] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    skips: int = 0
+
+
+class Feeder:
+    """Makes micro-batches of a drawn order.
+
+    Args:
+        shares: the samples of each share, its sets counted through.
+        order: which sample comes when.
+        reader: how media are read.
+        tokenizer: the language model's.
+        tokens_per_clip: visual tokens of one clip.
+        bad_media: `stop` at media that cannot be read, or `skip` the sample and count it.
+    """
+
+    def __init__(
+        self,
+        shares: Sequence[Sequence[Sample]],
+        order: Draw,
+        *,
+        reader: MediaReader,
+        tokenizer: PreTrainedTokenizerBase,
+        tokens_per_clip: int,
+        bad_media: BadMedia,
+    ) -> None:
+        self._shares = shares
+        self._order = order
+        self._reader = reader
+        self._tokenizer = tokenizer
+        self._tokens_per_clip = tokens_per_clip
+        self._bad_media = bad_media
+        self._encoded: dict[tuple[str, ...], Encoded] = {}
+        self.fed = Fed([0] * len(shares))
+
+    def batches(self, batch_size: int, micro_batch: int) -> Iterator[list[Batch]]:
+        """Yield each optimiser step's micro-batches; the next step is read meanwhile.
+
+        A batch whose samples were all skipped is an empty list.
+        """
+        starts = range(0, len(self._order.row), batch_size)
+        with ThreadPoolExecutor(1, thread_name_prefix="feeding") as ahead:
+            coming = ahead.submit(self._step, 0, batch_size, micro_batch)
+            for start in starts:
+                ready = coming.result()
+                if start + batch_size < len(self._order.row):
+                    coming = ahead.submit(self._step, start + batch_size, batch_size, micro_batch)
+                yield ready
+
+    def _step(self, start: int, batch_size: int, micro_batch: int) -> list[Batch]:
+        places = range(start, min(start + batch_size, len(self._order.row)))
+        read = [sample for place in places if (sample := self._read(place)) is not None]
+        # Samples of like length side by side: less padding, and the sum over tokens is the same.
+        read.sort(key=lambda pair: len(pair[0].tokens))
+        return [
+            _collate(read[at : at + micro_batch], self._tokens_per_clip)
+            for at in range(0, len(read), micro_batch)
+        ]
+
+    def _read(self, place: int) -> tuple[Encoded, Shown | None] | None:
+        share = int(self._order.share[place])
+        sample = self._shares[share][int(self._order.row[place])]
+        try:
+            shown = self._show(sample)
+        except DecodeFailed as error:
+            self._skip(error)
+            return None
+        self.fed.samples[share] += 1
+        if shown is not None and sample.kind == "video":
+            self.fed.rates.append(shown.rate)
+        return self._encode(sample, shown), shown
+
+    def _show(self, sample: Sample) -> Shown | None:
+        if sample.kind is None:
+            return None
+        if sample.kind == "video":
+            return self._reader.video(sample.media[0])
+        return self._reader.images(sample.media)
+
+    def _skip(self, error: DecodeFailed) -> None:
+        if self._bad_media == "stop":
+            raise error
+        self.fed.skipped[str(error.path)] = error.reason
+        self.fed.skips += 1
+        if self.fed.skips > MOST_SKIPPED * len(self._order.row):
+            raise BadData(
+                f"more than {MOST_SKIPPED:.0%} of the stage's samples have media that cannot be "
+                f"read ({len(self.fed.skipped)} files); the first: {next(iter(self.fed.skipped))}"
+            )
+
+    def _encode(self, sample: Sample, shown: Shown | None) -> Encoded:
+        """Encode once for each way of writing the media; a chat template is slow."""
+        written = shown.written if shown is not None else ()
+        key = (sample.id, *written, *(text for _, text in sample.turns))
+        if key not in self._encoded:
+            self._encoded[key] = encode_training(
+                self._tokenizer,
+                place_media(sample.turns, written),
+                tokens_per_clip=self._tokens_per_clip,
+            )
+        return self._encoded[key]
+
+
+def place_media(turns: Sequence[tuple[str, str]], written: Sequence[str]) -> list[tuple[str, str]]:
+    """Put what is written for each medium in the place of its `<video>` or `<image>`, in order."""
+    coming = iter(written)
+    placed: list[tuple[str, str]] = []
+    for role, text in turns:
+        text = without_marks(text)
+        while (mark := _first_mark(text)) is not None:
+            text = text.replace(mark, next(coming), 1)
+        placed.append((role, text))
+    return placed
+
+
+def _first_mark(text: str) -> str | None:
+    found = [(at, mark) for mark in ("<video>", "<image>") if (at := text.find(mark)) >= 0]
+    return min(found)[1] if found else None
+
+
+def _collate(read: Sequence[tuple[Encoded, Shown | None]], tokens_per_clip: int) -> Batch:
+    frames: list[np.ndarray] = []
+    shown: list[int] = []
+    for _, media in read:
+        shown.append(-1 if media is None else len(frames))
+        if media is not None:
+            frames.append(media.frames)
+    return collate([one for one, _ in read], frames, shown, tokens_per_clip=tokens_per_clip)

@@ -1,0 +1,68 @@
+"""From a sample's media paths to its clips and to the text that stands for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from apollo_core.decoding import Decoder
+from apollo_core.design import Integration, Sampling
+from apollo_core.integration import write_still, write_video
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One sample's media as the model sees them.
+
+    Attributes:
+        frames: all clips, uint8, (clips, frames, size, size, 3).
+        written: for each medium, the text with marks that takes its place in the prompt.
+        rate: frames per second that a video's clips really have; 0 for images.
+    """
+
+    frames: np.ndarray
+    written: tuple[str, ...]
+    rate: float
+
+
+@dataclass(frozen=True)
+class MediaReader:
+    """Reads media by one sampling, size and integration format.
+
+    Attributes:
+        decoder: shared; it caches and it is killed at its deadline.
+        root: folder that media paths are relative to.
+    """
+
+    decoder: Decoder
+    root: Path
+    sampling: Sampling
+    integration: Integration
+    size: int
+
+    def video(self, path: str) -> Shown:
+        """A video, sampled. Raises `DecodeFailed`."""
+        read = self.decoder.read_clips(self.root / path, self.sampling, size=self.size)
+        written = write_video(read.clips, self.integration)
+        return Shown(read.stacked(), (written,), read.rate)
+
+    def center_frame(self, path: str) -> Shown:
+        """A video's middle frame, shown as an image is. Raises `DecodeFailed`."""
+        read = self.decoder.read_clips(
+            self.root / path, self.sampling, size=self.size, center_only=True
+        )
+        return Shown(read.stacked(), (write_still(self.integration),), 0.0)
+
+    def images(self, paths: Sequence[str]) -> Shown:
+        """Images, each repeated to one clip. Raises `DecodeFailed`."""
+        read = [
+            self.decoder.read_image(
+                self.root / path, frames_per_clip=self.sampling.frames_per_clip, size=self.size
+            )
+            for path in paths
+        ]
+        frames = np.concatenate([one.stacked() for one in read])
+        return Shown(frames, (write_still(self.integration),) * len(paths), 0.0)

@@ -1,0 +1,68 @@
+"""Which sample comes when: shares of data sets, drawn once for a whole stage.
+
+The order is a function of (shares, sizes, samples, seed) alone: no worker, batch size or process
+takes part in it, and any step of it can be looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from apollo_core.errors import BadData
+from apollo_core.streams import generator
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The order of a stage's samples.
+
+    Attributes:
+        share: which share each sample is from, shape (samples,).
+        row: which row of that share's data, all its sets counted through, shape (samples,).
+    """
+
+    share: np.ndarray
+    row: np.ndarray
+
+
+def draw(shares: Sequence[float], sizes: Sequence[int], *, samples: int, seed: int) -> Draw:
+    """Draw `samples` samples.
+
+    Each share gets `samples * share / sum(shares)` of them, rounded by largest remainder, so that
+    the realised share is off by less than one sample. Within a share, its rows are permuted, and
+    permuted anew each time they run out. The shares are then shuffled among one another.
+
+    Args:
+        shares: relative weights, >= 0.
+        sizes: rows of each share's data.
+        samples: how many to draw.
+        seed: the replicate's.
+
+    Raises:
+        BadData: a share above 0 has no rows.
+    """
+    counts = apportion(shares, samples)
+    for index, (count, size) in enumerate(zip(counts, sizes, strict=True)):
+        if count and not size:
+            raise BadData(f"share {index} of the mixture ({shares[index]:g}) has no samples")
+    order = generator(seed, "data order: shares").permutation(
+        np.repeat(np.arange(len(shares)), counts)
+    )
+    rows = np.zeros(samples, np.int64)
+    for index, (count, size) in enumerate(zip(counts, sizes, strict=True)):
+        rng = generator(seed, f"data order: rows of share {index}")
+        rounds = [rng.permutation(size) for _ in range(-(-count // size))] if count else []
+        rows[order == index] = np.concatenate(rounds)[:count] if rounds else []
+    return Draw(order, rows)
+
+
+def apportion(shares: Sequence[float], samples: int) -> list[int]:
+    """Whole numbers that sum to `samples`, in proportion to `shares` (largest remainder)."""
+    exact = np.asarray(shares, float) / sum(shares) * samples
+    counts = np.floor(exact).astype(int)
+    by_remainder = np.argsort(-(exact - counts), kind="stable")
+    counts[by_remainder[: samples - counts.sum()]] += 1
+    return [int(count) for count in counts]

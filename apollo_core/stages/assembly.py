@@ -1,0 +1,64 @@
+"""Build a stage's model: parts from their places, then what earlier stages trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from apollo_core.connector import Connector
+from apollo_core.encoders.families import build_encoder
+from apollo_core.llm import load_llm
+from apollo_core.model import VideoLMM
+from apollo_core.stages.context import StageContext
+from apollo_core.stages.identity import ModelIdentity
+from apollo_core.streams import torch_stream
+from apollo_core.weights import load_modules, save_modules
+
+WEIGHTS = "weights.safetensors"
+CHECKPOINT = "checkpoint.json"
+
+
+def assemble(
+    identity: ModelIdentity, seed: int, context: StageContext
+) -> tuple[VideoLMM, PreTrainedTokenizerBase]:
+    """Build the model as the stage finds it, and the language model's tokenizer.
+
+    Fresh modules start from streams of `seed`; then each checkpoint of `context.chain`, oldest
+    first, overwrites the modules that it holds.
+    """
+    encoders = [
+        build_encoder(
+            part,
+            context.locations[part.fingerprint],
+            frames_per_clip=identity.frames_per_clip,
+        )
+        for part in identity.encoders
+    ]
+    llm, tokenizer = load_llm(context.locations[identity.llm.fingerprint], context.parents)
+    with torch_stream(seed, "initialise connector"):
+        connector = Connector(
+            identity.resampler,
+            dims=[encoder.dim for encoder in encoders],
+            hidden=llm.config.get_text_config().hidden_size,
+            frames_per_clip=identity.frames_per_clip,
+        )
+    model = VideoLMM(encoders, connector, llm)
+    for folder in context.chain:
+        names = json.loads((folder / CHECKPOINT).read_text())["modules"]
+        load_modules({name: getattr(model, name) for name in names}, folder / WEIGHTS)
+    return model, tokenizer
+
+
+def modules_of(model: VideoLMM) -> dict[str, nn.Module]:
+    """The three modules that a schedule speaks of."""
+    return {"vision": model.vision, "connector": model.connector, "llm": model.llm}
+
+
+def save_trained(model: VideoLMM, trained: tuple[str, ...], out: Path) -> None:
+    """Write a checkpoint that holds only `trained`; the parent stage has the rest."""
+    modules = modules_of(model)
+    save_modules({name: modules[name] for name in trained}, out / WEIGHTS)
+    (out / CHECKPOINT).write_text(json.dumps({"modules": list(trained)}) + "\n")

@@ -1,0 +1,32 @@
+"""The device and threads of a stage."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from apollo_core.execution import Execution
+
+
+def settle(execution: Execution) -> torch.device:
+    """Choose the device and make the arithmetic repeatable: same key, same machine, same result.
+
+    The number of threads changes the last digit of a sum, so it is set and not found.
+    """
+    chosen = execution.device
+    if chosen == "auto":
+        chosen = "cuda" if torch.cuda.is_available() else "cpu"
+    if chosen == "cpu":
+        torch.set_num_threads(execution.threads)
+    else:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    return torch.device(chosen)
+
+
+def micro_batch(execution: Execution, batch_size: int, device: torch.device) -> int:
+    """Samples per forward: as asked, else the whole batch, on a GPU at most 8."""
+    if execution.micro_batch != "auto":
+        return min(execution.micro_batch, batch_size)
+    return batch_size if device.type == "cpu" else min(batch_size, 8)

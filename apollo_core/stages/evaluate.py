@@ -1,0 +1,119 @@
+"""Evaluate on one benchmark, in each of its regimes; one row per item and regime."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from apollo_core.decoding import Decoder
+from apollo_core.errors import DecodeFailed
+from apollo_core.manifest import Item, read_benchmark
+from apollo_core.media import MediaReader, Shown
+from apollo_core.model import VideoLMM
+from apollo_core.scoring import LETTERS, Question, score
+from apollo_core.stages.assembly import assemble, modules_of
+from apollo_core.stages.context import StageContext
+from apollo_core.stages.device import settle
+from apollo_core.stages.frames import frame_cache
+from apollo_core.stages.identity import EvaluateIdentity, Regime
+from apollo_core.training import set_trainable
+
+ITEMS = "items.jsonl"
+# Questions in one forward, on a CPU about as fast as any more.
+BATCH = 16
+
+
+def run_evaluate(identity: EvaluateIdentity, context: StageContext) -> None:
+    """Score every item in every regime and leave `items.jsonl`.
+
+    Raises:
+        DecodeFailed: a video cannot be read and `bad_media` is `stop`; with `skip` its items are
+            left out and named in `skipped.json`.
+    """
+    device = settle(context.execution)
+    model, tokenizer = assemble(identity.model, identity.seed, context)
+    set_trainable(modules_of(model), ())
+    model.to(device)
+    items = read_benchmark(context.locations[identity.benchmark])
+    in_order = sorted(items, key=lambda item: item.video)
+    rows: list[dict[str, object]] = []
+    skipped: dict[str, str] = {}
+    execution = context.execution
+    half = identity.precision == "bfloat16"
+    with (
+        Decoder(deadline_s=execution.decode_deadline_s, cache=frame_cache(execution)) as decoder,
+        torch.autocast(device.type, torch.bfloat16, enabled=half),
+    ):
+        reader = MediaReader(
+            decoder,
+            context.media_root,
+            identity.sampling,
+            identity.model.integration,
+            model.input_size,
+        )
+        total = len(identity.regimes) * len(items)
+        for regime in identity.regimes:
+            for questions in _batches(in_order, reader, regime, identity, skipped):
+                rows += _answer(model, tokenizer, questions, regime, identity)
+                context.report({"step": len(rows), "steps": total})
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (context.out / ITEMS).write_text(text, encoding="utf-8")
+    (context.out / "skipped.json").write_text(json.dumps(skipped, indent=2) + "\n")
+
+
+def _batches(
+    items: Sequence[Item],
+    reader: MediaReader,
+    regime: Regime,
+    identity: EvaluateIdentity,
+    skipped: dict[str, str],
+) -> Iterator[list[Question]]:
+    waiting: list[Question] = []
+    for video, group in groupby(items, key=lambda item: item.video):
+        try:
+            shown = _show(reader, video, regime)
+        except DecodeFailed as error:
+            if identity.bad_media == "stop":
+                raise
+            skipped[video] = error.reason
+            continue
+        waiting += [Question(item, shown) for item in group]
+        while len(waiting) >= BATCH:
+            yield waiting[:BATCH]
+            waiting = waiting[BATCH:]
+    if waiting:
+        yield waiting
+
+
+def _show(reader: MediaReader, video: str, regime: Regime) -> Shown | None:
+    if regime == "text":
+        return None
+    return reader.video(video) if regime == "video" else reader.center_frame(video)
+
+
+def _answer(
+    model: VideoLMM,
+    tokenizer: PreTrainedTokenizerBase,
+    questions: Sequence[Question],
+    regime: Regime,
+    identity: EvaluateIdentity,
+) -> Iterator[dict[str, object]]:
+    scores = score(model, tokenizer, questions, scoring=identity.scoring, prompt=identity.prompt)
+    for question, likelihoods in zip(questions, scores, strict=True):
+        item = question.item
+        choice = max(range(len(likelihoods)), key=likelihoods.__getitem__)
+        yield {
+            "regime": regime,
+            "video": item.video,
+            "item": item.id,
+            "category": item.category,
+            "choice": LETTERS[choice],
+            "answer": LETTERS[item.answer_index],
+            "correct": int(choice == item.answer_index),
+            "n_options": len(item.options),
+            "log_likelihoods": [round(value, 6) for value in likelihoods],
+        }

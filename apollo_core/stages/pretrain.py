@@ -1,0 +1,96 @@
+"""Pretrain a microworld language model on the microworld's text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from torch import nn
+from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
+from transformers.utils.logging import disable_progress_bar
+
+from apollo_core.batch import Batch, collate
+from apollo_core.chat import Encoded, encode_training
+from apollo_core.errors import pick
+from apollo_core.geometry import LlmGeometry
+from apollo_core.manifest import Sample, read_manifest
+from apollo_core.microworld.parts import LLMS
+from apollo_core.microworld.tokenizer import END, PAD, build_tokenizer
+from apollo_core.mixture import draw
+from apollo_core.model import token_loss
+from apollo_core.places import Place
+from apollo_core.stages.context import StageContext
+from apollo_core.stages.device import settle
+from apollo_core.stages.identity import PretrainIdentity
+from apollo_core.streams import torch_stream
+from apollo_core.training import Recipe, train
+
+
+def run_pretrain(identity: PretrainIdentity, context: StageContext) -> None:
+    """Train a fresh model; leave a folder that `AutoModelForCausalLM` loads.
+
+    Raises:
+        StageFailed: as a training stage.
+        BadInput: no microworld part of that name.
+    """
+    device = settle(context.execution)
+    name = Place.parse(context.locations[identity.part.fingerprint]).micro
+    part = pick(LLMS, name or "", field="llm: micro:")
+    tokenizer = build_tokenizer()
+    ids = tokenizer.get_vocab()
+    with torch_stream(identity.seed, f"initialise {identity.part.fingerprint}"):
+        model = create_llm(part.geometry, pad=ids[PAD], end=ids[END])
+    nn.Module.to(model, device)
+    samples = read_manifest(context.locations[identity.corpus])
+    encoded = [_every_word(tokenizer, sample) for sample in samples]
+    order = draw([1.0], [len(samples)], samples=identity.samples, seed=identity.seed).row
+    batches = _batches([encoded[row] for row in order], identity.batch_size)
+    train(
+        {"llm": model},
+        lambda batch: token_loss(model, model.get_input_embeddings()(batch.tokens), batch),
+        batches,
+        Recipe(
+            rates={"llm": identity.lr},
+            steps=-(-identity.samples // identity.batch_size),
+            warmup=identity.warmup,
+            weight_decay=0.0,
+            clip_norm=1.0,
+            precision=identity.precision,
+        ),
+        device=device,
+        report=context.report,
+    )
+    disable_progress_bar()
+    model.save_pretrained(context.out)
+    tokenizer.save_pretrained(context.out)
+
+
+def create_llm(geometry: LlmGeometry, *, pad: int, end: int) -> Qwen2ForCausalLM:
+    """A language model of the Qwen2 class with fresh weights."""
+    return Qwen2ForCausalLM(
+        Qwen2Config(
+            hidden_size=geometry.hidden,
+            num_hidden_layers=geometry.layers,
+            num_attention_heads=geometry.heads,
+            num_key_value_heads=geometry.kv_heads,
+            intermediate_size=geometry.mlp,
+            vocab_size=geometry.vocabulary,
+            tie_word_embeddings=geometry.tied,
+            pad_token_id=pad,
+            eos_token_id=end,
+            bos_token_id=None,
+            max_position_embeddings=2048,
+        )
+    )
+
+
+def _every_word(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Encoded:
+    """Questions are predicted too, not only answers: the model is to learn the language."""
+    encoded = encode_training(tokenizer, sample.turns, tokens_per_clip=0)
+    return replace(encoded, labels=encoded.tokens)
+
+
+def _batches(encoded: Sequence[Encoded], batch_size: int) -> Iterator[list[Batch]]:
+    for start in range(0, len(encoded), batch_size):
+        group = encoded[start : start + batch_size]
+        yield [collate(group, [], [-1] * len(group), tokens_per_clip=0)]

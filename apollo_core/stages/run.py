@@ -1,0 +1,29 @@
+"""Run one stage, whatever its kind."""
+
+from __future__ import annotations
+
+from apollo_core.stages.context import StageContext
+from apollo_core.stages.evaluate import run_evaluate
+from apollo_core.stages.identity import (
+    EvaluateIdentity,
+    PretrainIdentity,
+    StageIdentity,
+    TrainIdentity,
+)
+from apollo_core.stages.pretrain import run_pretrain
+from apollo_core.stages.train import run_train
+
+
+def run_stage(identity: StageIdentity, context: StageContext) -> None:
+    """Do the stage's work and leave its result files in `context.out`.
+
+    Raises:
+        StageFailed: the stage cannot be finished; its class says whether trying again can help.
+    """
+    match identity:
+        case PretrainIdentity():
+            run_pretrain(identity, context)
+        case TrainIdentity():
+            run_train(identity, context)
+        case EvaluateIdentity():
+            run_evaluate(identity, context)

@@ -1,0 +1,103 @@
+"""A training stage of a schedule: align, vision, sft, or any other."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from apollo_core.decoding import Decoder
+from apollo_core.feeding import Fed, Feeder
+from apollo_core.manifest import Sample, read_manifest
+from apollo_core.media import MediaReader
+from apollo_core.mixture import draw
+from apollo_core.stages.assembly import assemble, modules_of, save_trained
+from apollo_core.stages.context import StageContext
+from apollo_core.stages.device import micro_batch, settle
+from apollo_core.stages.frames import frame_cache
+from apollo_core.stages.identity import DataShare, TrainIdentity
+from apollo_core.training import Recipe, train
+
+
+def run_train(identity: TrainIdentity, context: StageContext) -> None:
+    """Train, and leave a checkpoint of what was trained and a record of what was fed.
+
+    Raises:
+        StageFailed: data that cannot be used, a loss that is not finite, a lease that was lost.
+    """
+    device = settle(context.execution)
+    model, tokenizer = assemble(identity.model, identity.seed, context)
+    model.to(device)
+    shares = [_samples(share, context) for share in identity.data]
+    order = draw(
+        [share.share for share in identity.data],
+        [len(samples) for samples in shares],
+        samples=identity.samples,
+        seed=identity.seed,
+    )
+    execution = context.execution
+    with Decoder(deadline_s=execution.decode_deadline_s, cache=frame_cache(execution)) as decoder:
+        feeder = Feeder(
+            shares,
+            order,
+            reader=MediaReader(
+                decoder,
+                context.media_root,
+                identity.sampling,
+                identity.model.integration,
+                model.input_size,
+            ),
+            tokenizer=tokenizer,
+            tokens_per_clip=model.connector.tokens_per_clip,
+            bad_media=identity.bad_media,
+        )
+        train(
+            modules_of(model),
+            model.loss,
+            feeder.batches(
+                identity.batch_size, micro_batch(execution, identity.batch_size, device)
+            ),
+            recipe_of(identity),
+            device=device,
+            report=context.report,
+        )
+    save_trained(model, identity.lr.trained(), context.out)
+    (context.out / "fed.json").write_text(json.dumps(_record(feeder.fed), indent=2) + "\n")
+
+
+def recipe_of(identity: TrainIdentity) -> Recipe:
+    """The stage's identity as the trainer takes it."""
+    return Recipe(
+        rates={name: rate for name, rate in identity.lr if rate > 0},
+        steps=identity.steps,
+        warmup=identity.warmup,
+        weight_decay=identity.weight_decay,
+        clip_norm=identity.clip_norm,
+        precision=identity.precision,
+    )
+
+
+def _samples(share: DataShare, context: StageContext) -> list[Sample]:
+    return [
+        sample
+        for fingerprint in share.sets
+        for sample in read_manifest(context.locations[fingerprint])
+    ]
+
+
+def _record(fed: Fed) -> dict[str, object]:
+    """Realised shares, and the sampling that videos really had: an fps arm must not turn uniform
+    unseen."""
+    total = max(1, sum(fed.samples))
+    rates = np.asarray(fed.rates or [0.0])
+    return {
+        "samples": fed.samples,
+        "shares": [round(100 * count / total, 3) for count in fed.samples],
+        "realised_fps": {
+            "least": float(rates.min()),
+            "median": float(np.median(rates)),
+            "most": float(rates.max()),
+        },
+        "skipped": fed.skips,
+        "skipped_media": fed.skipped,
+    }

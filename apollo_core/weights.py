@@ -1,0 +1,61 @@
+"""Weights of modules as safetensors: saved without repeats, loaded exactly or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from apollo_core.errors import BadData
+
+
+def own_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Parameters and stored buffers by name; a tensor tied to an earlier one is left out."""
+    own: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            own[name] = tensor
+    return own
+
+
+def save_modules(modules: Mapping[str, nn.Module], path: Path) -> None:
+    """Write the tensors of `modules`, each named `MODULE.TENSOR`."""
+    tensors = {
+        f"{name}.{key}": tensor.detach().cpu().contiguous()
+        for name, module in modules.items()
+        for key, tensor in own_tensors(module).items()
+    }
+    save_file(tensors, path)
+
+
+def load_modules(modules: Mapping[str, nn.Module], path: Path) -> None:
+    """Overwrite the tensors of `modules` with those in `path`.
+
+    Raises:
+        BadData: the names or shapes in the file are not exactly those of `modules`.
+    """
+    stored = load_file(path)
+    own = {
+        f"{name}.{key}": tensor
+        for name, module in modules.items()
+        for key, tensor in own_tensors(module).items()
+    }
+    missing, extra = sorted(own.keys() - stored.keys()), sorted(stored.keys() - own.keys())
+    if missing or extra:
+        raise BadData(
+            f"{path}: not the weights of {', '.join(modules)}: {len(missing)} missing "
+            f"{missing[:3]}, {len(extra)} left over {extra[:3]}"
+        )
+    with torch.no_grad():
+        for name, tensor in own.items():
+            if tensor.shape != stored[name].shape:
+                raise BadData(
+                    f"{path}: {name} has shape {tuple(stored[name].shape)}, "
+                    f"the model needs {tuple(tensor.shape)}"
+                )
+            tensor.copy_(stored[name])
