@@ -6,13 +6,27 @@ Commands live in `orchestrator.commands`, one a file; what needs `analysis` live
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from apollo_core.errors import ApolloError, BadInput
+from orchestrator.commands.check_data import check_data
+from orchestrator.commands.doctor import doctor
 from orchestrator.commands.explain import explain
+from orchestrator.commands.gc import gc
+from orchestrator.commands.options import DEFAULT_STORE, StorePath
 from orchestrator.commands.plan import plan
+from orchestrator.commands.run import run
 from orchestrator.commands.schema import schema
+from orchestrator.commands.status import status
+from orchestrator.commands.sync import sync
+from orchestrator.commands.ui import ui
+
+if TYPE_CHECKING:
+    from analysis.options import TableOptions
+    from analysis.report import FileReport
 
 app = typer.Typer(
     name="apollo",
@@ -22,8 +36,73 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(plan)
+app.command()(run)
+app.command()(status)
 app.command()(explain)
+
+
+@app.command()
+def report(
+    sweep: Annotated[
+        Path | None, typer.Argument(metavar="[SWEEP]", help="a sweep file, or use --scores")
+    ] = None,
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder of the report")],
+    scores: Annotated[
+        Path | None,
+        typer.Option("--scores", metavar="FILE", help="any score table, CSV or Parquet"),
+    ] = None,
+    design: Annotated[str | None, typer.Option(metavar="COLS", help="design columns: a,b")] = None,
+    scale: Annotated[str | None, typer.Option(metavar="COL", help="column of the scale")] = None,
+    score: Annotated[str | None, typer.Option(metavar="COLS", help="columns of scores")] = None,
+    block: Annotated[str | None, typer.Option(metavar="COLS", help="columns that group")] = None,
+    seed: Annotated[str | None, typer.Option(metavar="COL", help="column of the seed")] = None,
+    scale_order: Annotated[
+        str | None, typer.Option(metavar="a,b,c", help="scales from small to large")
+    ] = None,
+    scale_size: Annotated[
+        str | None, typer.Option(metavar="a=0.5,b=1.5", help="billions of parameters")
+    ] = None,
+    chance: Annotated[
+        str | None, typer.Option(metavar="metric=.25", help="what guessing scores")
+    ] = None,
+    lower_is_better: Annotated[bool, typer.Option("--lower-is-better", help="as a loss")] = False,
+    store: StorePath = DEFAULT_STORE,
+) -> None:
+    """Say which design choices transfer across scale: of a sweep, or of any score table."""
+    from analysis.errors import TableError
+    from analysis.options import TableOptions
+
+    if (sweep is None) == (scores is None):
+        raise BadInput("report: give a sweep file, or a score table with --scores (one of them)")
+    try:
+        options = TableOptions.parse(
+            design=design,
+            scale=scale,
+            score=score,
+            block=block,
+            seed=seed,
+            scale_order=scale_order,
+            scale_size=scale_size,
+            chance=chance,
+            lower_is_better=lower_is_better,
+        )
+        if sweep is not None:
+            _report_on_sweep(sweep, options, out, store)
+        elif scores is not None:
+            from analysis.report import report_on_file
+
+            _show(report_on_file(scores, options, out))
+    except TableError as error:
+        raise BadInput(str(error)) from error
+
+
+app.command()(check_data)
+app.command()(sync)
+app.command()(gc)
+app.command()(ui)
 app.command()(schema)
+app.command()(doctor)
 
 
 def main() -> None:
@@ -34,6 +113,39 @@ def main() -> None:
         sys.exit(_told(error, code=2))
     except ApolloError as error:
         sys.exit(_told(error, code=1))
+
+
+def _report_on_sweep(sweep: Path, options: TableOptions, out: Path, store: Path) -> None:
+    from tempfile import TemporaryDirectory
+
+    from rich.console import Console
+
+    from analysis.report import report_on_file
+    from orchestrator.known_sweep import known_sweep
+    from orchestrator.result_table import result_table
+    from orchestrator.score_table import score_rows, write_scores
+    from orchestrator.store import open_store
+    from orchestrator.sweep_report import finish_report, provenance_of
+
+    opened = open_store(store)
+    record = known_sweep(sweep, opened)
+    with TemporaryDirectory() as folder:
+        table = Path(folder) / "scores.csv"
+        write_scores(record, opened, table)
+        facts = provenance_of(record, opened)
+        found = report_on_file(table, options, out, title=record.name, provenance=facts)
+    behind = finish_report(record, opened, out)
+    if behind:
+        typer.echo(f"warning: {behind}", err=True)
+    Console().print(result_table(score_rows(record, opened)))
+    _show(found)
+    typer.echo(f"Curves and runs: apollo ui --store {store}")
+
+
+def _show(found: FileReport) -> None:
+    for line in found.summary:
+        typer.echo(line)
+    typer.echo(f"Report: {found.paths.html}")
 
 
 def _told(error: ApolloError, *, code: int) -> int:

@@ -52,6 +52,11 @@ class Frontier:
         """Whether nothing runs and nothing can still start."""
         return not self.running and not self._waiting
 
+    @property
+    def size(self) -> int:
+        """Stages in the run, whatever has become of them."""
+        return len(self._tasks)
+
     def task(self, key: str) -> StageTask:
         """The stage with this key."""
         return self._tasks[key]

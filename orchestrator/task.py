@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 from pydantic import JsonValue, NonNegativeFloat, PositiveFloat
 
 from apollo_core.execution import Execution
 from apollo_core.frozen import Frozen
-from apollo_core.stages.identity import STAGE_VERSIONS, StageIdentity
+from apollo_core.stages.identity import StageIdentity
+from orchestrator.canonical import canonical
+from orchestrator.plan import Plan, StageNode, stage_payload
+from orchestrator.store import Store
 
 Kind = Literal["pretrain", "train", "evaluate"]
 
@@ -47,10 +51,22 @@ class StageTask(Frozen):
         return self.identity.kind
 
     def payload(self) -> dict[str, JsonValue]:
-        """What is stored as `identity.json`: what the stage key was made from, readable."""
-        return {
-            "kind": self.kind,
-            "version": STAGE_VERSIONS[self.kind],
-            "identity": self.identity.model_dump(mode="json"),
-            "parents": dict(self.parents),
-        }
+        """What the stage key hashes, stored as `identity.json`."""
+        return json.loads(canonical(stage_payload(self.identity, self.parents)))
+
+
+def task_of(node: StageNode, plan: Plan, store: Store, *, seconds: float) -> StageTask:
+    """A planned stage as work to hand out; `seconds` is how long it is planned to take."""
+    return StageTask(
+        key=node.key,
+        label=node.label,
+        identity=node.identity,
+        parents=dict(node.parents),
+        locations=dict(node.locations),
+        execution=plan.sweep.execution.execution,
+        media_root=str(plan.media_root),
+        store=str(store.root),
+        cpus=node.cpus,
+        gpus=node.gpus,
+        seconds=seconds,
+    )

@@ -14,3 +14,7 @@ StorePath = Annotated[
     Path, typer.Option("--store", envvar="APOLLO_STORE", help="folder of finished stages")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on stdout, nothing else")]
+KnownSweep = Annotated[
+    Path,
+    typer.Argument(metavar="SWEEP", help="a sweep file, or the name of one that ran in the store"),
+]

@@ -1,0 +1,29 @@
+"""`apollo gc`: remove stages that no sweep which ran in this store refers to."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.commands.options import DEFAULT_STORE, StorePath
+
+
+def gc(
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="list what would be removed, remove nothing")
+    ] = False,
+    store: StorePath = DEFAULT_STORE,
+) -> None:
+    """Remove stages that no registered sweep refers to (see <store>/sweeps)."""
+    from orchestrator.gc import orphans, remove_orphans
+    from orchestrator.store import open_store
+
+    opened = open_store(store)
+    found = orphans(opened) if dry_run else remove_orphans(opened)
+    for orphan in found:
+        typer.echo(f"{orphan.key}  {orphan.bytes:>14,} bytes")
+    what = "would be removed" if dry_run else "removed"
+    freed = sum(orphan.bytes for orphan in found)
+    typer.echo(f"{len(found)} stages {what}, {freed:,} bytes")

@@ -1,0 +1,80 @@
+"""`apollo run`: run what is not done; running again is resuming."""
+
+from __future__ import annotations
+
+import signal
+from typing import Annotated, Literal
+
+import typer
+
+from orchestrator.commands.options import DEFAULT_STORE, StorePath, SweepPath
+
+
+def run(
+    sweep: SweepPath,
+    *,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="a running Ray cluster; else one is started here"),
+    ] = None,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option("--tracking-uri", help="an MLflow server; else <store>/mlflow.db"),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="ID", help="this replicate; repeatable")
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="try failed stages again, whatever their class")
+    ] = False,
+    engine: Annotated[
+        Literal["ray", "local"],
+        typer.Option("--engine", help="local: one stage after another, in this process"),
+    ] = "ray",
+    store: StorePath = DEFAULT_STORE,
+) -> None:
+    """Run every stage that is not done. Stopped or killed, run the same again to go on."""
+    from orchestrator.cost import plan_cost, plan_flops
+    from orchestrator.graph import build_plan
+    from orchestrator.local_engine import LocalEngine
+    from orchestrator.progress import make_progress
+    from orchestrator.ray_engine import RayEngine
+    from orchestrator.run import RunOptions, run_sweep, summary_lines
+    from orchestrator.run_tracking import RunTracking
+    from orchestrator.speeds import measure_speeds
+    from orchestrator.store import open_store
+    from orchestrator.sweep_file import load_sweep
+    from orchestrator.sweep_record import record_of
+
+    opened = open_store(store)
+    plan = build_plan(load_sweep(sweep), store=opened.root)
+    flops = plan_flops(plan)
+    cost = plan_cost(plan, flops, measure_speeds(plan, flops, store=opened.root))
+    progress = make_progress()
+    # A scheduler that wants its machine back gets the same clean stop as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    tracking = RunTracking(opened, tracking_uri)
+    try:
+        summary = run_sweep(
+            plan,
+            opened,
+            source=sweep.read_text(encoding="utf-8"),
+            engine=LocalEngine() if engine == "local" else RayEngine(address=address),
+            options=RunOptions(
+                only=tuple(only or ()),
+                retry_failed=retry_failed,
+                seconds={key: stage.seconds for key, stage in cost.stages.items()},
+            ),
+            progress=progress,
+            on_start=tracking.start,
+        )
+    except KeyboardInterrupt:
+        progress.say("Stopped. Finished stages are kept; run the same command again to go on.")
+        raise typer.Exit(1) from None
+    finally:
+        behind = tracking.close()
+        if behind:
+            progress.warn(behind)
+    for line in summary_lines(summary, record_of(plan)):
+        progress.say(line)
+    raise typer.Exit(summary.exit_code)

@@ -1,0 +1,33 @@
+"""`apollo sync`: rebuild the MLflow view of a sweep from the store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.commands.options import DEFAULT_STORE, KnownSweep, StorePath
+
+
+def sync(
+    sweep: KnownSweep,
+    *,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option("--tracking-uri", help="an MLflow server; else <store>/mlflow.db"),
+    ] = None,
+    store: StorePath = DEFAULT_STORE,
+) -> None:
+    """Bring the MLflow view up to date with the store."""
+    from orchestrator.known_sweep import known_sweep
+    from orchestrator.redaction import redact
+    from orchestrator.store import open_store
+    from orchestrator.tracking import default_uri
+    from orchestrator.tracking import sync as write
+
+    opened = open_store(store)
+    record = known_sweep(sweep, opened)
+    opened.prepare()
+    write(record, opened, tracking_uri)
+    where = redact(tracking_uri or default_uri(opened))
+    typer.echo(f"{record.name}: {len(record.variants)} replicates are up to date at {where}")

@@ -1,0 +1,23 @@
+"""`apollo ui`: the MLflow page of a store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from orchestrator.commands.options import DEFAULT_STORE, StorePath
+
+
+def ui(
+    *,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 5000,
+    store: StorePath = DEFAULT_STORE,
+) -> None:
+    """Show the store's sweeps in the MLflow UI, on this machine only, until Ctrl-C."""
+    from orchestrator.mlflow_ui import HOST, serve
+    from orchestrator.store import open_store
+
+    opened = open_store(store)
+    typer.echo(f"http://{HOST}:{port}  (Ctrl-C stops it)", err=True)
+    raise typer.Exit(serve(opened, port=port))

@@ -1,0 +1,37 @@
+"""`apollo ui`: the MLflow server on a store's database, on this machine's loopback only."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from apollo_core.errors import BadInput
+from orchestrator.store import Store
+
+HOST = "127.0.0.1"
+
+
+def serve(store: Store, *, port: int) -> int:
+    """Show the store's runs at `http://127.0.0.1:PORT` until interrupted; return the exit code.
+
+    Raises:
+        BadInput: no sweep of this store has been tracked here.
+    """
+    database = store.root / "mlflow.db"
+    if not database.is_file():
+        raise BadInput(
+            f"{database} is not there: run a sweep first, or `apollo sync SWEEP`; runs sent to "
+            "another --tracking-uri are shown by that server"
+        )
+    command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
+    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{database}"]
+    command += ["--default-artifact-root", (store.root / "mlflow-artifacts").as_uri()]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    process = subprocess.Popen(command, env=environment)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        return 0

@@ -1,0 +1,232 @@
+"""`apollo run`: check everything, run what is not done, sum up. Running again is resuming."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from apollo_core.errors import BadData, BadInput
+from orchestrator import failures
+from orchestrator.engine import Engine
+from orchestrator.files import read_json, write_atomically
+from orchestrator.frontier import Frontier
+from orchestrator.outcome import StageOutcome
+from orchestrator.plan import Plan
+from orchestrator.progress import Progress
+from orchestrator.provenance import code_hash
+from orchestrator.store import Store
+from orchestrator.sweep_record import SweepRecord, record_of, register, sweep_folder
+from orchestrator.task import task_of
+from orchestrator.worker import RunStage, core_stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What a run is to do.
+
+    Attributes:
+        only: ids of the replicates to run; empty = all.
+        retry_failed: try stages again that failed in a way that would fail again.
+        seconds: planned duration by stage key; only the order of work depends on it.
+        run_stage: the stage function.
+    """
+
+    only: tuple[str, ...] = ()
+    retry_failed: bool = False
+    seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    run_stage: RunStage = core_stage
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What became of a run.
+
+    Attributes:
+        wanted: stages that the run was asked for.
+        done_before: how many of them were done already.
+        done: how many are done now.
+        failed: outcomes of those that failed, in this run or an earlier one.
+        blocked: stages that cannot run because of these.
+        seconds: duration of the run.
+    """
+
+    wanted: int
+    done_before: int
+    done: int
+    failed: tuple[StageOutcome, ...]
+    blocked: int
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """0 when everything asked for is done, else 1."""
+        return 0 if self.done == self.wanted else 1
+
+
+def run_sweep(
+    plan: Plan,
+    store: Store,
+    *,
+    source: str,
+    engine: Engine,
+    options: RunOptions,
+    progress: Progress,
+    on_start: Callable[[SweepRecord, int], None] = lambda record, missing: None,
+) -> RunSummary:
+    """Run every stage that is asked for and not done.
+
+    Args:
+        plan: the sweep.
+        store: where results are and go.
+        source: the sweep file's text, kept in the store.
+        engine: what runs the stages; not touched when there is nothing to run.
+        options: what to run.
+        progress: shows what happens.
+        on_start: called after all checks, with the number of stages that are not done.
+
+    Raises:
+        BadInput: the sweep cannot run as it is; nothing was started.
+    """
+    began = time.monotonic()
+    plan.require_runnable()
+    for identifier in options.only:
+        plan.variant(identifier)
+    store.prepare()
+    record = record_of(plan)
+    wanted = record.only(options.only)
+    missing = [key for key in plan.stages if key in wanted and not store.is_done(key)]
+    _warn_of_other_code(record, store, wanted.difference(missing), progress)
+    if missing:
+        _make_world(plan, progress)
+        _check_media(plan, store, missing, progress)
+    register(store, record, source)
+    on_start(record, len(missing))
+    return _run(plan, record, store, engine, options, progress, wanted, missing, began)
+
+
+def _run(
+    plan: Plan,
+    record: SweepRecord,
+    store: Store,
+    engine: Engine,
+    options: RunOptions,
+    progress: Progress,
+    wanted: frozenset[str],
+    missing: list[str],
+    began: float,
+) -> RunSummary:
+    failed = _stay_failed(store, missing, options)
+    tasks = [
+        task_of(plan.stages[key], plan, store, seconds=options.seconds.get(key, 0.0))
+        for key in missing
+    ]
+    frontier = Frontier(tasks, {outcome.key: outcome.message for outcome in failed})
+
+    def on_outcome(outcome: StageOutcome) -> None:
+        if outcome.status == "failed":
+            failed.append(outcome)
+        progress.ended(outcome)
+
+    with progress.showing(record, store, frontier, done=len(wanted) - len(missing)):
+        for outcome in failed:
+            progress.ended(outcome)
+        if not frontier.is_finished:
+            engine.run(frontier, run_stage=options.run_stage, on_outcome=on_outcome)
+    return RunSummary(
+        wanted=len(wanted),
+        done_before=len(wanted) - len(missing),
+        done=len(wanted) - len(failed) - len(frontier.blocked),
+        failed=tuple(failed),
+        blocked=len(frontier.blocked),
+        seconds=time.monotonic() - began,
+    )
+
+
+def summary_lines(summary: RunSummary, record: SweepRecord) -> list[str]:
+    """What to tell at the end of a run."""
+    ran = summary.done - summary.done_before
+    lines = [
+        f"{record.name}: {summary.done} of {summary.wanted} stages done "
+        f"({summary.done_before} before, {ran} now), {len(summary.failed)} failed, "
+        f"{summary.blocked} blocked by them"
+    ]
+    for outcome in summary.failed:
+        lines.append(f"  {outcome.failure_class}: {record.label(outcome.key)}: {outcome.message}")
+    if any(outcome.failure_class != failures.INFRA for outcome in summary.failed):
+        lines.append("Failed stages are tried again with --retry-failed.")
+    return lines
+
+
+def _stay_failed(store: Store, missing: list[str], options: RunOptions) -> list[StageOutcome]:
+    found: list[StageOutcome] = []
+    for key in missing:
+        recorded = store.failures(key)
+        last = failures.stays_failed(recorded, retry_failed=options.retry_failed)
+        if last:
+            outcome = StageOutcome(key, "failed", last.failure_class, last.message, ran=False)
+            found.append(outcome)
+    return found
+
+
+def _make_world(plan: Plan, progress: Progress) -> None:
+    if plan.world is None:
+        return
+    from apollo_core.microworld.world import generate
+
+    with progress.counting("microworld, files") as count:
+        generate(plan.world, plan.media_root, on_progress=count)
+
+
+def _check_media(plan: Plan, store: Store, missing: list[str], progress: Progress) -> None:
+    """Open all media that the missing stages need; each manifest once, as long as it is unchanged.
+
+    A generated world needs no check, and with `bad_media: skip` the stages skip and count.
+    """
+    if plan.world is not None or plan.sweep.data.bad_media == "skip":
+        return
+    folder = sweep_folder(store, plan.name)
+    known = read_json(folder / "checked-media.json") or {}
+    manifests = _manifests(plan, missing)
+    for fingerprint, location in manifests.items():
+        if fingerprint in known:
+            continue
+        from apollo_core.check_media import check
+
+        with progress.counting(f"checking media of {location}, files") as count:
+            report = check(location, plan.media_root, workers=2, on_progress=count)
+        try:
+            report.refuse_bad()
+        except BadData as error:
+            raise BadInput(f"{error} (sweep file: data.bad_media: skip)") from error
+        known[fingerprint] = location
+    if known:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "checked-media.json", json.dumps(known, indent=1))
+
+
+def _manifests(plan: Plan, keys: list[str]) -> dict[str, str]:
+    """Fingerprint -> path of the manifests that stages read."""
+    return {
+        fingerprint: location
+        for key in keys
+        for fingerprint, location in plan.stages[key].locations.items()
+        if fingerprint.startswith("manifest:")
+    }
+
+
+def _warn_of_other_code(
+    record: SweepRecord, store: Store, done: frozenset[str], progress: Progress
+) -> None:
+    """Say when results in use were made by other source code; they are kept and used."""
+    older: dict[str, int] = {}
+    for key in done:
+        kind = record.stages[key].kind
+        if (store.provenance(key) or {}).get("code") != code_hash(kind):
+            older[kind] = older.get(kind, 0) + 1
+    for kind, count in sorted(older.items()):
+        progress.warn(
+            f"{count} done {kind} stages were made by other source code than today's; they are "
+            f"used as they are. If that code changed results, raise the kind's stage version."
+        )

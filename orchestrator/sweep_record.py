@@ -1,0 +1,134 @@
+"""What the store remembers of a sweep: enough to show and to rebuild everything about its runs.
+
+`<store>/sweeps/<name>/<hash>.yaml` is a sweep file that ran, `<hash>.json` its record: variants,
+stages and their keys. Status, tracking, the score table and gc read records, never a live run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+
+from pydantic import JsonValue, ValidationError
+
+from apollo_core.errors import BadInput
+from apollo_core.frozen import Frozen
+from orchestrator.files import write_atomically
+from orchestrator.plan import Plan
+from orchestrator.store import Store
+
+
+class StageRecord(Frozen):
+    """One stage: its kind, what the sweep calls it, and role -> key of its parents."""
+
+    kind: str
+    label: str
+    parents: dict[str, str]
+
+
+class VariantRecord(Frozen):
+    """One replicate; see `orchestrator.plan.Variant`. `resolved` is the design as JSON."""
+
+    id: str
+    design: str
+    levels: dict[str, str]
+    scale: str
+    scale_size: float
+    seed: int
+    resolved: dict[str, JsonValue]
+    stages: tuple[str, ...]
+    evaluations: dict[str, str]
+
+
+class SweepRecord(Frozen):
+    """A planned sweep, as far as its results are concerned."""
+
+    name: str
+    variants: tuple[VariantRecord, ...]
+    stages: dict[str, StageRecord]
+
+    def label(self, key: str) -> str:
+        """A stage's name for people: what it is, and of which replicate (of how many)."""
+        users = [variant.id for variant in self.variants if key in variant.stages]
+        more = f" and {len(users) - 1} more" if len(users) > 1 else ""
+        return f"{self.stages[key].label} {users[0]}{more}" if users else self.stages[key].label
+
+    def only(self, identifiers: tuple[str, ...]) -> frozenset[str]:
+        """Keys of the stages that these replicates need; of all of them where none is named."""
+        wanted = identifiers or tuple(variant.id for variant in self.variants)
+        found = [variant for variant in self.variants if variant.id in wanted]
+        return frozenset(key for variant in found for key in variant.stages)
+
+
+def record_of(plan: Plan) -> SweepRecord:
+    """The record of a plan."""
+    return SweepRecord(
+        name=plan.name,
+        variants=tuple(
+            VariantRecord(
+                id=variant.id,
+                design=variant.design,
+                levels=dict(variant.levels),
+                scale=variant.scale,
+                scale_size=variant.scale_size,
+                seed=variant.seed,
+                resolved=variant.resolved.model_dump(mode="json"),
+                stages=variant.stages,
+                evaluations=dict(variant.evaluations),
+            )
+            for variant in plan.variants
+        ),
+        stages={
+            key: StageRecord(kind=node.kind, label=node.label, parents=dict(node.parents))
+            for key, node in plan.stages.items()
+        },
+    )
+
+
+def sweep_folder(store: Store, name: str) -> Path:
+    """Where the store keeps what it remembers of a sweep."""
+    return store.root / "sweeps" / name
+
+
+def register(store: Store, record: SweepRecord, source: str) -> Path:
+    """Keep a sweep file that runs now, and its record; return the file's place."""
+    folder = sweep_folder(store, record.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Data can change under an unchanged file, and the keys with it: both are in the name.
+    text = record.model_dump_json(indent=1)
+    name = hashlib.sha256(f"{source}\0{text}".encode()).hexdigest()[:16]
+    write_atomically(folder / f"{name}.yaml", source)
+    write_atomically(folder / f"{name}.json", text)
+    write_atomically(folder / "latest.json", text)
+    write_atomically(folder / f"{name}.ran", f"{time.time():.0f}\n", durable=False)
+    return folder / f"{name}.yaml"
+
+
+def registered(store: Store, name: str) -> SweepRecord:
+    """The sweep of this name that ran last.
+
+    Raises:
+        BadInput: none did; names those that did.
+    """
+    path = sweep_folder(store, name) / "latest.json"
+    if not path.is_file():
+        known = ", ".join(sorted({record.name for record in all_registered(store)})) or "none"
+        raise BadInput(f"no sweep {name!r} has run in the store {store.root}. Known: {known}.")
+    return _read(path)
+
+
+def all_registered(store: Store) -> list[SweepRecord]:
+    """Every sweep file that ever ran in this store.
+
+    Raises:
+        BadInput: a record cannot be read: guessing which stages are in use could lose results.
+    """
+    return [_read(path) for path in sorted((store.root / "sweeps").glob("*/*.json"))]
+
+
+def _read(path: Path) -> SweepRecord:
+    try:
+        return SweepRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        raise BadInput(f"{path}: cannot be read as a sweep's record; remove it") from error
