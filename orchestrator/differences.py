@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from orchestrator.plan import Plan, StageNode, Variant
+from orchestrator.plan import StageNode, Variant
 
 
 class Difference(NamedTuple):
@@ -24,11 +24,10 @@ class Pair(NamedTuple):
     second: str | None
 
 
-def steps(plan: Plan, variant: Variant) -> dict[str, str]:
+def steps(variant: Variant) -> dict[str, str]:
     """Name of each step of a variant -> its key: stage names, and `evaluate METRIC`."""
-    evaluations = set(variant.evaluations.values())
-    training = {plan.stages[key].label: key for key in variant.stages if key not in evaluations}
-    return {**training, **{f"evaluate {name}": key for name, key in variant.evaluations.items()}}
+    evaluations = {f"evaluate {name}": key for name, key in variant.evaluations.items()}
+    return {**variant.steps, **evaluations}
 
 
 def pair_steps(first: Mapping[str, str], second: Mapping[str, str]) -> list[Pair]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markup import escape
 
 from orchestrator.differences import differences, fields, pair_steps, steps
 from orchestrator.plan import Plan, StageNode
-from orchestrator.plan_view import told
+from orchestrator.plan_view import shown, told
 
 
 def explain_one(plan: Plan, identifier: str) -> dict[str, object]:
@@ -16,13 +15,13 @@ def explain_one(plan: Plan, identifier: str) -> dict[str, object]:
     return {
         "id": variant.id,
         "levels": dict(variant.levels),
-        "stages": [_stage(step, plan.stages[key]) for step, key in steps(plan, variant).items()],
+        "stages": [_stage(step, plan.stages[key]) for step, key in steps(variant).items()],
     }
 
 
 def explain_two(plan: Plan, first: str, second: str) -> dict[str, object]:
     """Each step of two variants: shared, or the exact fields where they part."""
-    ones, others = (steps(plan, plan.variant(name)) for name in (first, second))
+    ones, others = (steps(plan.variant(name)) for name in (first, second))
     stages: list[dict[str, object]] = []
     for step, one, other in pair_steps(ones, others):
         parts = (
@@ -57,20 +56,23 @@ def _stage(step: str, node: StageNode) -> dict[str, object]:
 def show_one(console: Console, plan: Plan, identifier: str) -> None:
     """Print a variant's steps, keys and fields."""
     variant = plan.variant(identifier)
-    console.print(f"[bold]{escape(variant.id)}[/bold]", highlight=False)
-    for step, key in steps(plan, variant).items():
+    console.print(variant.id, style="bold", highlight=False, markup=False)
+    for step, key in steps(variant).items():
         node = plan.stages[key]
         note = ", provisional" if node.provisional else ""
         console.print(
-            f"\n[bold]{step}[/bold]  {key}  (used by {node.used_by}{note})", highlight=False
+            f"\n[bold]{step}[/bold]  {key}  (used by {node.used_by}{note})",
+            highlight=False,
+            soft_wrap=True,
         )
         for name, value in fields(node).items():
-            console.print(f"  {name}: {value}", highlight=False, markup=False)
+            line = f"  {name}: {shown(value, node.locations)}"
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def show_two(console: Console, plan: Plan, first: str, second: str) -> None:
     """Print which steps two variants share and where the others part."""
-    ones, others = (steps(plan, plan.variant(name)) for name in (first, second))
+    ones, others = (steps(plan.variant(name)) for name in (first, second))
     console.print(f"{first}  |  {second}", highlight=False, markup=False, style="bold")
     for step, one, other in pair_steps(ones, others):
         if one is None or other is None:
@@ -80,5 +82,7 @@ def show_two(console: Console, plan: Plan, first: str, second: str) -> None:
             console.print(f"{step}: shared ({one[:12]})", highlight=False)
             continue
         console.print(f"{step}: differs ({one[:12]} | {other[:12]})", highlight=False)
+        places = {**plan.stages[one].locations, **plan.stages[other].locations}
         for each in differences(plan.stages[one], plan.stages[other]):
-            console.print(f"  {told(each)}", highlight=False, markup=False)
+            line = f"  {told(each, places)}"
+            console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -26,7 +26,7 @@ from orchestrator.data_sets import Manifest, find_manifest
 from orchestrator.designs import NamedDesign
 from orchestrator.merging import scale_schedule, stage_sampling
 from orchestrator.plan import Plan, StageNode, Variant, stage_key
-from orchestrator.sweep_checks import MIXTURE
+from orchestrator.sweep_checks import EVALUATE, MIXTURE, PRETRAIN
 from orchestrator.sweep_file import checked_designs
 from orchestrator.sweep_types import Evaluation, Scale, StageSpec, Sweep
 from orchestrator.weights import (
@@ -102,23 +102,27 @@ class _Builder:
 
     sweep: Sweep
     store: Path
-    stages: dict[str, StageNode] = field(default_factory=dict)
-    unpinned: set[str] = field(default_factory=set)
+    stages: dict[str, StageNode] = field(default_factory=dict[str, StageNode])
+    unpinned: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
         folder = self.sweep.data.folder(self.store)
-        self._manifest = cache(lambda name: find_manifest(self.sweep.data, name, folder))
+
+        def manifest(name: str) -> Manifest:
+            return find_manifest(self.sweep.data, name, folder)
+
+        self._manifest = cache(manifest)
         self._weights = cache(find_weights)
 
     def variant(self, named: NamedDesign, name: str, scale: Scale, seed: int) -> Variant:
         design = named.design
         model = self._model(design, scale)
-        stages = list(model.parents.values())
+        steps = {PRETRAIN: model.parents["llm"]} if model.parents else {}
         previous: dict[str, str] = {}
         for spec in scale_schedule(self.sweep, scale, design.schedule):
             key = self._train(spec, design, scale, model, seed, previous)
             previous = {"previous": key}
-            stages.append(key)
+            steps[spec.stage] = key
         evaluations = {
             entry.metric: self._evaluate(entry, design, scale, model, seed, previous)
             for entry in self.sweep.evaluation
@@ -131,13 +135,13 @@ class _Builder:
             scale_size=scale.size,
             seed=seed,
             resolved=design,
-            stages=tuple(dict.fromkeys([*stages, *evaluations.values()])),
+            steps=steps,
             evaluations=evaluations,
         )
 
     def _model(self, design: Design, scale: Scale) -> _Model:
         locations: Locations = {}
-        encoders = []
+        encoders: list[Part] = []
         for name in design.encoders:
             reference = encoder_reference(self.sweep.models, name)
             weights = self._pinned(self._weights(reference), _named(name, reference))
@@ -177,7 +181,7 @@ class _Builder:
             weights.fingerprint: weights.location,
             corpus.fingerprint: corpus.location,
         }
-        return self._add(identity, "pretrain", {}, locations, scale)
+        return self._add(identity, PRETRAIN, {}, locations, scale)
 
     def _train(
         self,
@@ -228,7 +232,7 @@ class _Builder:
             precision=self.sweep.execution.precision,
         )
         places = {**model.locations, manifest.fingerprint: manifest.location}
-        return self._add(identity, "evaluate", {**model.parents, **previous}, places, scale)
+        return self._add(identity, EVALUATE, {**model.parents, **previous}, places, scale)
 
     def _shares(self, spec: StageSpec, design: Design) -> tuple[tuple[DataShare, ...], Locations]:
         """The data that a stage draws from: only that, so that other data cannot change its key."""
@@ -241,7 +245,7 @@ class _Builder:
             sets = self.sweep.data.mixture.by_modality()
             wanted = [(share, sets[name]) for name, share in mixture.shares().items() if share > 0]
         locations: Locations = {}
-        shares = []
+        shares: list[DataShare] = []
         for share, names in wanted:
             # Sorted: the order in which the file lists them is no choice.
             manifests = sorted((self._set(name) for name in names), key=lambda m: m.fingerprint)

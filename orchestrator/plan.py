@@ -61,7 +61,7 @@ class Variant:
         scale, scale_size: name, and billions of parameters.
         seed: of the replicate.
         resolved: the complete design.
-        stages: keys in order, each once.
+        steps: name of each stage before evaluation (`pretrain`, then the schedule's) -> key.
         evaluations: first part of a metric's name -> key of its stage.
     """
 
@@ -72,8 +72,13 @@ class Variant:
     scale_size: float
     seed: int
     resolved: Design
-    stages: tuple[str, ...]
+    steps: Mapping[str, str]
     evaluations: Mapping[str, str]
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Keys of all stages in order, each once."""
+        return tuple(dict.fromkeys([*self.steps.values(), *self.evaluations.values()]))
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,8 @@ def plan_changes(old: Plan, new: Plan) -> Changes:
     before = {variant.id: variant for variant in old.variants}
     reasons: dict[tuple[str, tuple[Difference, ...]], dict[str, None]] = {}
     for variant in new.variants:
-        earlier = steps(old, before[variant.id]) if variant.id in before else {}
-        for step, key in steps(new, variant).items():
+        earlier = steps(before[variant.id]) if variant.id in before else {}
+        for step, key in steps(variant).items():
             if key in old.stages:
                 continue
             because: tuple[Difference, ...] = ()

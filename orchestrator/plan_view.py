@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +14,7 @@ from orchestrator.differences import Difference
 from orchestrator.plan import Plan, StageNode
 from orchestrator.plan_changes import Changes
 
+_HASH = re.compile(r"\b[0-9a-f]{64}\b")
 _PREFIXES = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"]
 
 
@@ -59,15 +62,21 @@ def show_changes(console: Console, changes: Changes) -> None:
     console.print(table)
 
 
-def told(difference: Difference) -> str:
-    """A difference in one line."""
+def told(difference: Difference, places: Mapping[str, str] | None = None) -> str:
+    """A difference in one line; `places` names fingerprints by where they lie."""
     if difference.first is None and difference.second is None:
         return difference.field
-    return f"{difference.field}: {_value(difference.first)} -> {_value(difference.second)}"
+    first, second = (shown(each, places) for each in (difference.first, difference.second))
+    return f"{difference.field}: {first} -> {second}"
 
 
-def _value(value: object) -> str:
-    return "absent" if value is None else str(value)
+def shown(value: object, places: Mapping[str, str] | None = None) -> str:
+    """A field's value for people: hashes cut to 12 digits, with the file that they stand for."""
+    if value is None:
+        return "absent"
+    place = (places or {}).get(str(value), "")
+    name = f" ({place.rsplit('/', 1)[-1]})" if place.endswith(".jsonl") else ""
+    return _HASH.sub(lambda found: found.group()[:12], str(value)) + name
 
 
 def _axes(plan: Plan) -> Table:

@@ -16,6 +16,7 @@ from orchestrator.weights import MICRO, encoder_reference, llm_reference, source
 from orchestrator.yaml_reading import KeyPath
 
 MIXTURE = "mixture"
+PRETRAIN, EVALUATE = "pretrain", "evaluate"
 
 
 def check(sweep: Sweep, designs: tuple[NamedDesign, ...]) -> list[Problem]:
@@ -69,6 +70,10 @@ def _schedules(sweep: Sweep) -> Iterator[Problem]:
             here: KeyPath = ("schedules", name, index)
             if labels.index(stage.stage) != index:
                 yield Problem((*here, "stage"), f"a duplicate stage name {stage.stage!r}")
+            if stage.stage in (PRETRAIN, EVALUATE):
+                yield Problem(
+                    (*here, "stage"), f"{stage.stage!r} is the name of another kind of stage"
+                )
             yield from _unknown(
                 (*here, "data"), "data set", stage.data, [*sweep.data.sets, MIXTURE]
             )

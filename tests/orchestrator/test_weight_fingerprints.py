@@ -1,0 +1,77 @@
+import pytest
+from small_sweep import planned
+
+from apollo_core.catalogue import ENCODERS
+from orchestrator.sweep_types import ModelSource
+from orchestrator.weights import encoder_reference, find_weights, llm_reference
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def found(name, **models):
+    return find_weights(encoder_reference(models, name))
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_a_microworld_part_is_named_with_its_version():
+    weights = found("mine", mine=ModelSource(source="micro:siglip"))
+    assert weights.fingerprint == "micro:siglip@1"
+    assert weights.location == "micro:siglip"
+
+
+def test_a_commit_is_a_fingerprint_and_case_and_branches_are_not(cache):
+    weights = found(
+        "siglip-so400m", **{"siglip-so400m": ModelSource(source="a/b", revision=COMMIT)}
+    )
+    assert weights.fingerprint == f"hub:a/b@{COMMIT}"
+    assert weights.location == f"a/b@{COMMIT}"
+    assert found("siglip-so400m").provisional
+
+
+def test_a_branch_is_pinned_by_the_local_cache(cache):
+    source = ENCODERS["siglip-so400m"].source
+    references = cache / f"models--{source.replace('/', '--')}" / "refs"
+    references.mkdir(parents=True)
+    (references / "main").write_text(COMMIT)
+    assert found("siglip-so400m").fingerprint == f"hub:{source}@{COMMIT}"
+
+
+def test_a_local_folder_is_fingerprinted_by_its_content(tmp_path, monkeypatch):
+    monkeypatch.setenv("WEIGHTS", str(tmp_path))
+    mine = ModelSource(source="$WEIGHTS/model", family="siglip")
+    assert found("mine", mine=mine).provisional
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"one")
+    one = found("mine", mine=mine)
+    assert one.location == str(folder)
+    (folder / "model.safetensors").write_bytes(b"two!")
+    (folder / "notes.md").write_text("not read by a model")
+    other = found("mine", mine=mine)
+    assert not one.provisional
+    assert one.fingerprint != other.fingerprint
+    (folder / "model.safetensors").write_bytes(b"one")
+    assert found("mine", mine=mine).fingerprint == one.fingerprint
+
+
+def test_a_known_name_keeps_its_family_for_weights_of_ones_own():
+    reference = encoder_reference({"videomae-large": ModelSource(source="./x")}, "videomae-large")
+    assert reference.family == "videomae"
+    assert reference.built
+
+
+def test_the_size_of_an_unknown_language_model_is_that_of_the_nearest_known_one():
+    assert llm_reference({}, "some/model", 7.5).geometry.hidden == 3584
+    assert llm_reference({}, "some/model", 0.5).geometry.hidden == 896
+
+
+def test_a_full_size_plan_reads_no_network(tmp_path, cache):
+    plan = planned(tmp_path, {"scales/xs/llm": "Qwen/Qwen2-0.5B-Instruct"})
+    assert plan.unpinned == ("Qwen/Qwen2-0.5B-Instruct: Qwen/Qwen2-0.5B-Instruct@main",)
+    assert "pretrain" not in plan.variants[0].steps
