@@ -11,8 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from apollo_core.design import Resampler, Sampling
-from apollo_core.geometry import LlmGeometry, VisionGeometry, connector_parameters
+from apollo_core.design import Sampling
 from apollo_core.stages.identity import (
     EvaluateIdentity,
     PretrainIdentity,
@@ -20,12 +19,10 @@ from apollo_core.stages.identity import (
     Regime,
     TrainIdentity,
 )
-from orchestrator.plan import Plan, StageNode, Variant
+from orchestrator.model_sizes import ModelSizes
+from orchestrator.plan import Plan, StageNode
 from orchestrator.speeds import Speeds
-from orchestrator.weights import MICRO, encoder_reference, llm_reference
 
-# Assumed text beside the pictures of one sample, in tokens: question, answer, chat marks.
-_TEXT_TOKENS = {"micro": 40, "published": 160}
 # Assumed clips of a picture sample; each picture is encoded as one clip.
 _PICTURES = {"text": 0, "image": 1, "multi_image": 3}
 # ApolloBench has 400 questions; the microworld asks up to five of each video.
@@ -107,99 +104,29 @@ def plan_flops(plan: Plan) -> dict[str, float]:
     """FLOPs of every stage, by key."""
     counted: dict[str, float] = {}
     for variant in plan.variants:
-        parts = _Parts.of(plan, variant)
+        sizes = ModelSizes.of(plan, variant)
         for key in variant.stages:
             if key not in counted:
-                counted[key] = _stage_flops(plan, plan.stages[key], parts)
+                counted[key] = _stage_flops(plan, plan.stages[key], sizes)
     return counted
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """Sizes of a variant's model."""
-
-    encoders: tuple[VisionGeometry, ...]
-    llm: LlmGeometry
-    resampler: Resampler
-    frames_per_clip: int
-    text_tokens: int
-
-    @classmethod
-    def of(cls, plan: Plan, variant: Variant) -> _Parts:
-        scale = plan.sweep.scales[variant.scale]
-        llm = llm_reference(plan.sweep.models, scale.llm, scale.size)
-        return cls(
-            encoders=tuple(
-                encoder_reference(plan.sweep.models, name).geometry
-                for name in variant.resolved.encoders
-            ),
-            llm=llm.geometry,
-            resampler=variant.resolved.resampler,
-            frames_per_clip=variant.resolved.sampling.frames_per_clip,
-            text_tokens=_TEXT_TOKENS["micro" if llm.source.startswith(MICRO) else "published"],
-        )
-
-    @property
-    def clip_tokens(self) -> int:
-        """Visual tokens of one clip."""
-        return self.resampler.tokens_per_frame * self.frames_per_clip
-
-    @property
-    def connector(self) -> int:
-        """Parameters of the connector."""
-        return connector_parameters(
-            self.resampler,
-            dim=sum(encoder.dim for encoder in self.encoders),
-            hidden=self.llm.hidden,
-            frames_per_clip=self.frames_per_clip,
-        )
-
-    def vision_forward(self) -> float:
-        """FLOPs of one clip through all encoders."""
-        total = 0.0
-        for encoder in self.encoders:
-            tokens = encoder.tokens(self.frames_per_clip)
-            seen = encoder.side**2 if encoder.frames == 1 else tokens
-            attention = 4 * encoder.depth * encoder.dim * seen
-            total += tokens * (2 * encoder.block_parameters + attention)
-        return total
-
-    def connector_forward(self) -> float:
-        """FLOPs of one clip through the connector: its projections see every patch."""
-        dim, hidden = sum(encoder.dim for encoder in self.encoders), self.llm.hidden
-        slots = max(encoder.slots(self.frames_per_clip) for encoder in self.encoders)
-        patches = slots * max(encoder.side for encoder in self.encoders) ** 2
-        if self.resampler.kind != "perceiver":
-            return 2.0 * patches * self.connector
-        group = 2 * hidden * self.resampler.kv_heads * self.resampler.head_dim
-        on_patches = dim * hidden + self.resampler.depth * group
-        on_latents = self.connector - dim * hidden
-        return 2.0 * (patches * on_patches + self.clip_tokens * on_latents)
-
-    def llm_forward(self, clips: float) -> float:
-        """FLOPs of one sample through the language model, causal attention included."""
-        tokens = clips * self.clip_tokens + self.text_tokens
-        attention = 2 * self.llm.layers * self.llm.hidden * tokens
-        head = 2 * self.llm.vocabulary * self.llm.hidden * self.text_tokens
-        return tokens * (2 * self.llm.block_parameters + attention) + head
-
-
-def _stage_flops(plan: Plan, node: StageNode, parts: _Parts) -> float:
+def _stage_flops(plan: Plan, node: StageNode, sizes: ModelSizes) -> float:
     identity = node.identity
     if isinstance(identity, PretrainIdentity):
-        return 3 * identity.samples * parts.llm_forward(0)
+        return 3 * identity.samples * sizes.llm_forward(0)
     if isinstance(identity, EvaluateIdentity):
         return _items(plan) * sum(
-            _evaluation(plan, each, identity, parts) for each in identity.regimes
+            _evaluation(plan, each, identity, sizes) for each in identity.regimes
         )
     passes = _passes(identity.lr)
     total = 0.0
     for share, clips in _clips_by_share(plan, node, identity):
         visual = clips * (
-            passes["vision"] * parts.vision_forward()
-            + passes["connector"] * parts.connector_forward()
+            passes["vision"] * sizes.vision_forward()
+            + passes["connector"] * sizes.connector_forward()
         )
-        total += share / 100 * (visual + passes["llm"] * parts.llm_forward(clips))
+        total += share / 100 * (visual + passes["llm"] * sizes.llm_forward(clips))
     return identity.samples * total
 
 
@@ -218,10 +145,10 @@ def _passes(rates: Rates) -> dict[str, int]:
     return passes
 
 
-def _evaluation(plan: Plan, regime: Regime, identity: EvaluateIdentity, parts: _Parts) -> float:
+def _evaluation(plan: Plan, regime: Regime, identity: EvaluateIdentity, sizes: ModelSizes) -> float:
     clips = {"video": clip_count(identity.sampling, plan.sweep.data.video_seconds)}.get(regime, 1)
     clips = 0 if regime == "text" else clips
-    return clips * (parts.vision_forward() + parts.connector_forward()) + parts.llm_forward(clips)
+    return clips * (sizes.vision_forward() + sizes.connector_forward()) + sizes.llm_forward(clips)
 
 
 def _items(plan: Plan) -> int:
@@ -263,12 +190,7 @@ def _trained_bytes(plan: Plan) -> dict[str, int]:
     """Bytes of what each stage keeps: the parameters of the modules that it trains."""
     sizes: dict[str, int] = {}
     for variant in plan.variants:
-        parts = _Parts.of(plan, variant)
-        modules = {
-            "vision": sum(encoder.parameters for encoder in parts.encoders),
-            "connector": parts.connector,
-            "llm": parts.llm.parameters,
-        }
+        modules = ModelSizes.of(plan, variant).parameters()
         for key in variant.stages:
             identity = plan.stages[key].identity
             trained: tuple[str, ...] = ()

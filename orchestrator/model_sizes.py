@@ -1,0 +1,98 @@
+"""Sizes of a variant's model, and the FLOPs of one forward through each of its modules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apollo_core.design import Resampler
+from apollo_core.geometry import LlmGeometry, VisionGeometry, connector_parameters
+from orchestrator.plan import Plan, Variant
+from orchestrator.weights import MICRO, encoder_reference, llm_reference
+
+# Assumed text beside the pictures of one sample, in tokens: question, answer, chat marks.
+_TEXT_TOKENS = {"micro": 40, "published": 160}
+
+
+@dataclass(frozen=True)
+class ModelSizes:
+    """What the parts of a variant's model weigh and cost.
+
+    Attributes:
+        encoders, llm: sizes of the towers.
+        resampler, frames_per_clip: the connector's shape.
+        text_tokens: assumed text of one sample.
+    """
+
+    encoders: tuple[VisionGeometry, ...]
+    llm: LlmGeometry
+    resampler: Resampler
+    frames_per_clip: int
+    text_tokens: int
+
+    @classmethod
+    def of(cls, plan: Plan, variant: Variant) -> ModelSizes:
+        """Look up a variant's parts."""
+        scale = plan.sweep.scales[variant.scale]
+        llm = llm_reference(plan.sweep.models, scale.llm, scale.size)
+        return cls(
+            encoders=tuple(
+                encoder_reference(plan.sweep.models, name).geometry
+                for name in variant.resolved.encoders
+            ),
+            llm=llm.geometry,
+            resampler=variant.resolved.resampler,
+            frames_per_clip=variant.resolved.sampling.frames_per_clip,
+            text_tokens=_TEXT_TOKENS["micro" if llm.source.startswith(MICRO) else "published"],
+        )
+
+    @property
+    def clip_tokens(self) -> int:
+        """Visual tokens of one clip."""
+        return self.resampler.tokens_per_frame * self.frames_per_clip
+
+    @property
+    def connector(self) -> int:
+        """Parameters of the connector."""
+        return connector_parameters(
+            self.resampler,
+            dim=sum(encoder.dim for encoder in self.encoders),
+            hidden=self.llm.hidden,
+            frames_per_clip=self.frames_per_clip,
+        )
+
+    def vision_forward(self) -> float:
+        """FLOPs of one clip through all encoders."""
+        total = 0.0
+        for encoder in self.encoders:
+            tokens = encoder.tokens(self.frames_per_clip)
+            seen = encoder.side**2 if encoder.frames == 1 else tokens
+            attention = 4 * encoder.depth * encoder.dim * seen
+            total += tokens * (2 * encoder.block_parameters + attention)
+        return total
+
+    def connector_forward(self) -> float:
+        """FLOPs of one clip through the connector: its projections see every patch."""
+        dim, hidden = sum(encoder.dim for encoder in self.encoders), self.llm.hidden
+        slots = max(encoder.slots(self.frames_per_clip) for encoder in self.encoders)
+        patches = slots * max(encoder.side for encoder in self.encoders) ** 2
+        if self.resampler.kind != "perceiver":
+            return 2.0 * patches * self.connector
+        group = 2 * hidden * self.resampler.kv_heads * self.resampler.head_dim
+        on_patches = dim * hidden + self.resampler.depth * group
+        on_latents = self.connector - dim * hidden
+        return 2.0 * (patches * on_patches + self.clip_tokens * on_latents)
+
+    def llm_forward(self, clips: float) -> float:
+        """FLOPs of one sample through the language model, causal attention included."""
+        tokens = clips * self.clip_tokens + self.text_tokens
+        attention = 2 * self.llm.layers * self.llm.hidden * tokens
+        head = 2 * self.llm.vocabulary * self.llm.hidden * self.text_tokens
+        return tokens * (2 * self.llm.block_parameters + attention) + head
+
+    def parameters(self) -> dict[str, int]:
+        """Parameters by module."""
+        return {
+            "vision": sum(encoder.parameters for encoder in self.encoders),
+            "connector": self.connector,
+            "llm": self.llm.parameters,
+        }
