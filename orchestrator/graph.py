@@ -96,6 +96,16 @@ class _Model:
     parents: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class _Replicate:
+    """What every stage of one replicate depends on."""
+
+    design: Design
+    scale: Scale
+    model: _Model
+    seed: int
+
+
 @dataclass
 class _Builder:
     """Collects stages; looks each manifest and each set of weights up once."""
@@ -117,14 +127,15 @@ class _Builder:
     def variant(self, named: NamedDesign, name: str, scale: Scale, seed: int) -> Variant:
         design = named.design
         model = self._model(design, scale)
+        replicate = _Replicate(design, scale, model, seed)
         steps = {PRETRAIN: model.parents["llm"]} if model.parents else {}
         previous: dict[str, str] = {}
         for spec in scale_schedule(self.sweep, scale, design.schedule):
-            key = self._train(spec, design, scale, model, seed, previous)
+            key = self._train(spec, replicate, previous)
             previous = {"previous": key}
             steps[spec.stage] = key
         evaluations = {
-            entry.metric: self._evaluate(entry, design, scale, model, seed, previous)
+            entry.metric: self._evaluate(entry, replicate, previous)
             for entry in self.sweep.evaluation
         }
         return Variant(
@@ -183,19 +194,12 @@ class _Builder:
         }
         return self._add(identity, PRETRAIN, {}, locations, scale)
 
-    def _train(
-        self,
-        spec: StageSpec,
-        design: Design,
-        scale: Scale,
-        model: _Model,
-        seed: int,
-        previous: Mapping[str, str],
-    ) -> str:
+    def _train(self, spec: StageSpec, replicate: _Replicate, previous: Mapping[str, str]) -> str:
+        design, model = replicate.design, replicate.model
         shares, places = self._shares(spec, design)
         identity = TrainIdentity(
             model=model.identity,
-            seed=seed,
+            seed=replicate.seed,
             sampling=stage_sampling(spec.sampling, design.sampling, self.sweep.base.sampling),
             lr=spec.lr,
             data=shares,
@@ -208,21 +212,17 @@ class _Builder:
             precision=self.sweep.execution.precision,
         )
         parents = {**model.parents, **previous}
-        return self._add(identity, spec.stage, parents, {**model.locations, **places}, scale)
+        locations = {**model.locations, **places}
+        return self._add(identity, spec.stage, parents, locations, replicate.scale)
 
     def _evaluate(
-        self,
-        entry: Evaluation,
-        design: Design,
-        scale: Scale,
-        model: _Model,
-        seed: int,
-        previous: Mapping[str, str],
+        self, entry: Evaluation, replicate: _Replicate, previous: Mapping[str, str]
     ) -> str:
+        design, model = replicate.design, replicate.model
         manifest = self._found(entry.manifest)
         identity = EvaluateIdentity(
             model=model.identity,
-            seed=seed,
+            seed=replicate.seed,
             sampling=stage_sampling(entry.sampling, design.sampling, self.sweep.base.sampling),
             benchmark=manifest.fingerprint,
             regimes=entry.regimes,
@@ -231,8 +231,9 @@ class _Builder:
             bad_media=self.sweep.data.bad_media,
             precision=self.sweep.execution.precision,
         )
-        places = {**model.locations, manifest.fingerprint: manifest.location}
-        return self._add(identity, EVALUATE, {**model.parents, **previous}, places, scale)
+        locations = {**model.locations, manifest.fingerprint: manifest.location}
+        parents = {**model.parents, **previous}
+        return self._add(identity, EVALUATE, parents, locations, replicate.scale)
 
     def _shares(self, spec: StageSpec, design: Design) -> tuple[tuple[DataShare, ...], Locations]:
         """The data that a stage draws from: only that, so that other data cannot change its key."""
