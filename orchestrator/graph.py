@@ -128,7 +128,7 @@ class _Builder:
         design = named.design
         model = self._model(design, scale)
         replicate = _Replicate(design, scale, model, seed)
-        steps = {PRETRAIN: model.parents["llm"]} if model.parents else {}
+        steps = {_pretrain_name(role): key for role, key in model.parents.items()}
         previous: dict[str, str] = {}
         for spec in scale_schedule(self.sweep, scale, design.schedule):
             key = self._train(spec, replicate, previous)
@@ -169,18 +169,28 @@ class _Builder:
             frames_per_clip=design.sampling.frames_per_clip,
             integration=design.integration,
         )
-        parents = {}
-        if reference.source.startswith(MICRO):
-            parents = {"llm": self._pretrain(llm, weights, scale)}
+        parents = {
+            role: key
+            for role, part in (
+                *((f"encoder:{index}", part) for index, part in enumerate(encoders)),
+                ("llm", llm),
+            )
+            if (key := self._pretrain(part, locations[part.fingerprint], scale)) is not None
+        }
         return _Model(identity, locations, parents)
 
-    def _pretrain(self, llm: Part, weights: Weights, scale: Scale) -> str:
-        name = weights.location.removeprefix(MICRO)
-        assert self.sweep.data.corpus is not None  # checked
-        corpus = self._set(self.sweep.data.corpus)
-        recipe = parts.LLMS[name].pretraining
+    def _pretrain(self, part: Part, location: str, scale: Scale) -> str | None:
+        """The stage that a microworld part learns in; None where it has none."""
+        if not location.startswith(MICRO):
+            return None
+        micro = parts.find(location.removeprefix(MICRO), part.family)
+        learns_from = self.sweep.data.pretraining.by_modality().get(micro.learns_from)
+        if learns_from is None:
+            return None
+        corpus = self._set(learns_from)
+        recipe = micro.pretraining
         identity = PretrainIdentity(
-            part=llm,
+            part=part,
             corpus=corpus.fingerprint,
             seed=self.sweep.pretraining_seed,
             samples=recipe.samples,
@@ -189,7 +199,7 @@ class _Builder:
             precision=self.sweep.execution.precision,
         )
         locations = {
-            weights.fingerprint: weights.location,
+            part.fingerprint: location,
             corpus.fingerprint: corpus.location,
         }
         return self._add(identity, PRETRAIN, {}, locations, scale)
@@ -291,6 +301,10 @@ class _Builder:
             cpus=max(scale.resources.cpus, known.cpus if known else 1),
         )
         return key
+
+
+def _pretrain_name(role: str) -> str:
+    return PRETRAIN if role == "llm" else f"{PRETRAIN} {role}"
 
 
 def _named(name: str, reference: Reference[VisionGeometry] | Reference[LlmGeometry]) -> str:

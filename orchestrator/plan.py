@@ -11,7 +11,7 @@ from pathlib import Path
 from apollo_core.design import Design
 from apollo_core.errors import BadInput, DataMissing, pick
 from apollo_core.frozen import Frozen
-from apollo_core.microworld.world import WorldSpec
+from apollo_core.microworld.spec import WorldSpec
 from apollo_core.stages.identity import STAGE_VERSIONS, StageIdentity
 from orchestrator.canonical import digest
 from orchestrator.sweep_types import Sweep

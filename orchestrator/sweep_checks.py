@@ -55,8 +55,8 @@ def _data(sweep: Sweep) -> Iterator[Problem]:
             own = data.sets[name].modality if name in data.sets else None
             if own not in (None, modality):
                 yield Problem(here, f"the set {name!r} is of modality {own}, not {modality}")
-    if data.corpus is not None:
-        yield from _unknown(("data", "corpus"), "data set", data.corpus, list(data.sets))
+    for modality, name in data.pretraining.by_modality().items():
+        yield from _unknown(("data", "pretraining", modality), "data set", name, list(data.sets))
     if data.microworld is not None:
         for name, entry in data.sets.items():
             here = ("data", "sets", name, "manifest")
@@ -88,9 +88,10 @@ def _scales(sweep: Sweep) -> Iterator[Problem]:
         except ValueError as error:
             yield Problem(("scales", name, "llm"), str(error))
         else:
-            if reference.source.startswith(MICRO) and sweep.data.corpus is None:
+            if reference.source.startswith(MICRO) and sweep.data.pretraining.text is None:
                 yield Problem(
-                    ("data", "corpus"), f"required: the set that {scale.llm!r} is pretrained on"
+                    ("data", "pretraining", "text"),
+                    f"required: the set that {scale.llm!r} is pretrained on",
                 )
         yield from _overrides(sweep, name)
 

@@ -25,7 +25,7 @@ from pydantic import (
 from apollo_core.design import MODALITIES, Design
 from apollo_core.execution import Execution
 from apollo_core.frozen import Frozen
-from apollo_core.microworld.world import WorldSpec
+from apollo_core.microworld.spec import WorldSpec
 from apollo_core.stages.identity import (
     BadMedia,
     Precision,
@@ -174,6 +174,18 @@ class MixtureSets(Frozen):
         return {name: getattr(self, name) for name in MODALITIES}
 
 
+class PretrainingSets(Frozen):
+    """The sets that microworld parts learn from; a vision encoder without one stays untrained."""
+
+    text: str | None = None
+    image: str | None = None
+    video: str | None = None
+
+    def by_modality(self) -> dict[str, str]:
+        """Set name by modality, where there is one."""
+        return {name: name_of for name, name_of in self if name_of is not None}
+
+
 class Data(Frozen):
     """The data sets, and the folder that manifests and media are relative to.
 
@@ -182,7 +194,7 @@ class Data(Frozen):
         microworld: generate the data instead; into `root` or, without one, into the store.
         sets: name -> manifest.
         mixture: which sets each share draws from.
-        corpus: set that microworld language models are pretrained on.
+        pretraining: sets that microworld parts are pretrained on.
         bad_media: stop before training, or skip and count.
         mean_seconds: mean length of a video, for the plan's cost estimate only; absent = the
             middle of the microworld's lengths, or a minute.
@@ -192,7 +204,7 @@ class Data(Frozen):
     microworld: WorldSpec | None = None
     sets: dict[Name, DataSet]
     mixture: MixtureSets = MixtureSets()
-    corpus: str | None = None
+    pretraining: PretrainingSets = PretrainingSets()
     bad_media: BadMedia = "stop"
     mean_seconds: PositiveFloat | None = None
 

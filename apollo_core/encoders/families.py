@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 from apollo_core.encoders import siglip, videomae
@@ -12,6 +13,7 @@ from apollo_core.microworld.parts import ENCODERS as MICRO_ENCODERS
 from apollo_core.places import Place
 from apollo_core.stages.identity import Part
 from apollo_core.streams import torch_stream
+from apollo_core.weights import load_modules
 
 
 class Family(Protocol):
@@ -29,10 +31,13 @@ class Family(Protocol):
 FAMILIES: dict[str, Family] = {"siglip": siglip, "videomae": videomae}
 
 
-def build_encoder(part: Part, location: str, *, frames_per_clip: int) -> VideoEncoder:
+def build_encoder(
+    part: Part, location: str, *, frames_per_clip: int, trained: Path | None
+) -> VideoEncoder:
     """Build one encoder where its identity and location say.
 
-    A microworld encoder starts from a stream of its fingerprint, so that all replicates share it.
+    A microworld encoder starts from a stream of its fingerprint, so that all replicates share it;
+    then `trained`, the file of weights of its pretraining stage, if it has had one, is loaded.
 
     Raises:
         BadInput: no such family, no such microworld part, or a clip length it cannot take.
@@ -43,4 +48,7 @@ def build_encoder(part: Part, location: str, *, frames_per_clip: int) -> VideoEn
         return family.load(place.source, revision=place.revision, frames_per_clip=frames_per_clip)
     micro = pick(MICRO_ENCODERS, place.micro, field="models: source micro:")
     with torch_stream(0, f"initialise {part.fingerprint}"):
-        return family.create(micro.geometry, frames_per_clip=frames_per_clip)
+        encoder = family.create(micro.geometry, frames_per_clip=frames_per_clip)
+    if trained is not None:
+        load_modules({"encoder": encoder}, trained)
+    return encoder

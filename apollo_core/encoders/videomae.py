@@ -47,6 +47,7 @@ def create(geometry: VisionGeometry, *, frames_per_clip: int) -> VideoMae:
         tubelet_size=geometry.tubelet,
         num_frames=_whole_tubelets(frames_per_clip, geometry.tubelet),
         use_mean_pooling=False,
+        initializer_range=geometry.dim**-0.5,
     )
     return VideoMae(VideoMAEModel(config))
 

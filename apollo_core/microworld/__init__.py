@@ -9,5 +9,6 @@ writing.py    descriptions, written scenes with questions, sums and rows of numb
 drawing.py    films and stills to pixels
 encoding.py   pixels to H.264 and PNG files
 manifests.py  the JSONL files
-world.py      `WorldSpec` and `generate`: a whole world under one folder
+spec.py       `WorldSpec`: what a world holds
+world.py      `generate`: a whole world under one folder
 """

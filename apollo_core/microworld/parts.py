@@ -1,12 +1,13 @@
 """The microworld's models: tiny, of the very classes of their full-size namesakes.
 
-A sweep file names them as `micro:NAME`. Language models are pretrained on the microworld's text as
-a stage of the graph; encoders start from their initialisation (seeded apart from the replicates).
+A sweep file names them as `micro:NAME`. Each is pretrained on the microworld as a stage of the
+graph, seeded apart from the replicates, which share it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from apollo_core.geometry import LlmGeometry, VisionGeometry
 
@@ -17,9 +18,12 @@ PARTS_VERSION = 1
 VOCABULARY_SIZE = 128
 
 
+Modality = Literal["text", "image", "video"]
+
+
 @dataclass(frozen=True)
 class Pretraining:
-    """How a language model learns the microworld's text."""
+    """How long and how fast a part learns from the microworld."""
 
     samples: int
     batch_size: int
@@ -28,10 +32,16 @@ class Pretraining:
 
 @dataclass(frozen=True)
 class MicroEncoder:
-    """A tiny vision encoder and the family (adapter) that builds it."""
+    """A tiny vision encoder, the family (adapter) that builds it, and its pretraining.
+
+    Attributes:
+        learns_from: modality of the captions that it learns from.
+    """
 
     family: str
     geometry: VisionGeometry
+    learns_from: Modality
+    pretraining: Pretraining
 
 
 @dataclass(frozen=True)
@@ -40,15 +50,21 @@ class MicroLlm:
 
     geometry: LlmGeometry
     pretraining: Pretraining
+    learns_from: Modality = "text"
 
 
 ENCODERS: dict[str, MicroEncoder] = {
     "siglip": MicroEncoder(
-        "siglip", VisionGeometry(dim=48, depth=2, heads=4, mlp=96, size=48, patch=12)
+        "siglip",
+        VisionGeometry(dim=48, depth=2, heads=4, mlp=96, size=48, patch=12),
+        learns_from="image",
+        pretraining=Pretraining(samples=32000, batch_size=64, lr=3e-3),
     ),
     "videomae": MicroEncoder(
         "videomae",
         VisionGeometry(dim=48, depth=2, heads=4, mlp=96, size=48, patch=12, frames=4, tubelet=2),
+        learns_from="video",
+        pretraining=Pretraining(samples=8000, batch_size=32, lr=3e-3),
     ),
 }
 
@@ -60,3 +76,8 @@ LLMS: dict[str, MicroLlm] = {
     "qwen2-m": MicroLlm(LlmGeometry(64, 3, 4, 2, 192, VOCABULARY_SIZE), _PRETRAINING),
     "qwen2-l": MicroLlm(LlmGeometry(96, 4, 6, 2, 288, VOCABULARY_SIZE), _PRETRAINING),
 }
+
+
+def find(name: str, family: str) -> MicroEncoder | MicroLlm:
+    """The part of this name: a language model for the family `causal-lm`, else an encoder."""
+    return LLMS[name] if family == "causal-lm" else ENCODERS[name]

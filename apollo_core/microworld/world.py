@@ -6,22 +6,17 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
 
 from filelock import FileLock
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from apollo_core.errors import BadInput
-from apollo_core.frozen import Frozen
 from apollo_core.microworld import manifests
 from apollo_core.microworld.chance import Purpose, Split, stream
 from apollo_core.microworld.drawing import draw_film, draw_still
 from apollo_core.microworld.encoding import write_image, write_video
 from apollo_core.microworld.film import Film, Focus, plan_film
+from apollo_core.microworld.spec import WorldSpec
 from apollo_core.microworld.still import Still, plan_still
-
-# Counts up whenever the same spec would give other bytes: it enters the data's fingerprint.
-GENERATOR_VERSION = 1
 
 _DONE = "world.json"
 _BEGUN = "world.begun.json"
@@ -30,37 +25,6 @@ _PART = ".world.part"
 _FOLDERS = ("videos", "images")
 
 Progress = Callable[[int, int], None]
-
-
-class WorldSpec(Frozen):
-    """What a microworld holds. Larger counts add samples and leave the others as they were."""
-
-    seed: NonNegativeInt = 0
-    train_videos: NonNegativeInt = 400
-    bench_videos: NonNegativeInt = 100
-    images: NonNegativeInt = 200
-    multi_images: NonNegativeInt = 100
-    texts: NonNegativeInt = 1000
-    corpus: NonNegativeInt = 4000
-    size: Annotated[
-        PositiveInt, Field(ge=48, le=64, multiple_of=2, description="pixels, both sides")
-    ] = 48
-    fps: Annotated[PositiveInt, Field(ge=8, le=60)] = 8
-    min_seconds: Annotated[float, Field(ge=4, le=16)] = 4
-    max_seconds: Annotated[float, Field(ge=4, le=16)] = 8
-
-    @model_validator(mode="after")
-    def _ordered(self) -> WorldSpec:
-        if self.min_seconds > self.max_seconds:
-            raise ValueError(
-                f"min_seconds ({self.min_seconds}) must not exceed max_seconds ({self.max_seconds})"
-            )
-        return self
-
-    def fingerprint(self) -> dict[str, object]:
-        """What fixes every byte: the generator, its version and all fields."""
-        name = {"generator": "microworld", "version": GENERATOR_VERSION}
-        return {**name, **self.model_dump(mode="json")}
 
 
 def generate(spec: WorldSpec, root: Path, *, on_progress: Progress | None = None) -> None:

@@ -34,8 +34,9 @@ def assemble(
             part,
             context.locations[part.fingerprint],
             frames_per_clip=identity.frames_per_clip,
+            trained=_pretrained(context, index),
         )
-        for part in identity.encoders
+        for index, part in enumerate(identity.encoders)
     ]
     llm, tokenizer = load_llm(context.locations[identity.llm.fingerprint], context.parents)
     with torch_stream(seed, "initialise connector"):
@@ -50,6 +51,11 @@ def assemble(
         names = json.loads((folder / CHECKPOINT).read_text())["modules"]
         load_modules({name: getattr(model, name) for name in names}, folder / WEIGHTS)
     return model, tokenizer
+
+
+def _pretrained(context: StageContext, index: int) -> Path | None:
+    folder = context.parents.get(f"encoder:{index}")
+    return folder and folder / WEIGHTS
 
 
 def modules_of(model: VideoLMM) -> dict[str, nn.Module]:

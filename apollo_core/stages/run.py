@@ -6,11 +6,13 @@ from apollo_core.stages.context import StageContext
 from apollo_core.stages.evaluate import run_evaluate
 from apollo_core.stages.identity import (
     EvaluateIdentity,
+    Part,
     PretrainIdentity,
     StageIdentity,
     TrainIdentity,
 )
-from apollo_core.stages.pretrain import run_pretrain
+from apollo_core.stages.pretrain_encoder import pretrain_encoder
+from apollo_core.stages.pretrain_llm import pretrain_llm
 from apollo_core.stages.train import run_train
 
 
@@ -21,8 +23,10 @@ def run_stage(identity: StageIdentity, context: StageContext) -> None:
         StageFailed: the stage cannot be finished; its class says whether trying again can help.
     """
     match identity:
+        case PretrainIdentity(part=Part(family="causal-lm")):
+            pretrain_llm(identity, context)
         case PretrainIdentity():
-            run_pretrain(identity, context)
+            pretrain_encoder(identity, context)
         case TrainIdentity():
             run_train(identity, context)
         case EvaluateIdentity():

@@ -40,7 +40,7 @@ data:
     videos: {manifest: sft_video.jsonl, modality: video}
     words: {manifest: corpus.jsonl, modality: text}
   mixture: {image: [images], video: [videos]}
-  corpus: words
+  pretraining: {text: words}
 evaluation:
   - {benchmark: bench, manifest: bench.jsonl, regimes: [video, text], scoring: options}
 """

@@ -65,7 +65,7 @@ def test_a_complete_file_loads_and_is_frozen(tmp_path):
         ({"data/mixture/video": ["videos", "videos"]}, "repeated: videos"),
         ({"data/sets/mixture": {"manifest": "captions.jsonl"}}, "cannot be named 'mixture'"),
         ({"data/sets/captions/manifest": "caption.jsonl"}, "Did you mean 'captions.jsonl'?"),
-        ({"data/corpus": None}, "data.corpus: required: the set that 'micro:qwen2-xs'"),
+        ({"data/pretraining/text": None}, "data.pretraining.text: required: the set that 'micro:qwen2-xs'"),
         ({"data/microworld": None}, "give `root`, the folder of the manifests, or `microworld`"),
         ({"data/microworld/sed": 1}, "data.microworld.sed: unknown key. Did you mean 'seed'?"),
         ({"evaluation": []}, "evaluation: [] is not allowed"),
@@ -87,13 +87,13 @@ def test_one_wrong_thing_is_told_with_line_key_path_value_and_what_is_allowed(
 
 
 def test_several_problems_are_told_together_in_the_files_order(tmp_path):
-    changes = {"base/schedule": "two", "base/encoders/0": "sigli", "data/corpus": "word"}
+    changes = {"base/schedule": "two", "base/encoders/0": "sigli", "data/pretraining/text": "word"}
     with pytest.raises(BadInput) as caught:
         load_sweep(write(tmp_path, changes))
     assert [line.split(": ")[1] for line in str(caught.value).splitlines()] == [
         "base.encoders.0",
         "base.schedule",
-        "data.corpus",
+        "data.pretraining.text",
     ]
 
 

@@ -41,7 +41,7 @@ data:
     captions: {manifest: captions.jsonl, modality: video}
     corpus: {manifest: corpus.jsonl, modality: text}
   mixture: {video: [captions]}
-  corpus: corpus
+  pretraining: {text: corpus}
 evaluation:
   - {benchmark: bench, manifest: bench.jsonl, regimes: [video, text], scoring: options}
 """

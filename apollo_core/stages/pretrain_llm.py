@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from torch import nn
-from transformers import PreTrainedTokenizerBase, Qwen2Config, Qwen2ForCausalLM
+from transformers import Qwen2Config, Qwen2ForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
 from apollo_core.batch import Batch, collate
 from apollo_core.chat import Encoded, encode_training
 from apollo_core.errors import pick
 from apollo_core.geometry import LlmGeometry
-from apollo_core.manifest import Sample, read_manifest
+from apollo_core.manifest import read_manifest
 from apollo_core.microworld.parts import LLMS
 from apollo_core.microworld.tokenizer import END, PAD, build_tokenizer
 from apollo_core.mixture import draw
@@ -26,7 +25,7 @@ from apollo_core.streams import torch_stream
 from apollo_core.training import Recipe, train
 
 
-def run_pretrain(identity: PretrainIdentity, context: StageContext) -> None:
+def pretrain_llm(identity: PretrainIdentity, context: StageContext) -> None:
     """Train a fresh model; leave a folder that `AutoModelForCausalLM` loads.
 
     Raises:
@@ -42,7 +41,7 @@ def run_pretrain(identity: PretrainIdentity, context: StageContext) -> None:
         model = create_llm(part.geometry, pad=ids[PAD], end=ids[END])
     nn.Module.to(model, device)
     samples = read_manifest(context.locations[identity.corpus])
-    encoded = [_every_word(tokenizer, sample) for sample in samples]
+    encoded = [encode_training(tokenizer, sample.turns, tokens_per_clip=0) for sample in samples]
     order = draw([1.0], [len(samples)], samples=identity.samples, seed=identity.seed).row
     batches = _batches([encoded[row] for row in order], identity.batch_size)
     train(
@@ -79,15 +78,11 @@ def create_llm(geometry: LlmGeometry, *, pad: int, end: int) -> Qwen2ForCausalLM
             pad_token_id=pad,
             eos_token_id=end,
             bos_token_id=None,
+            # transformers' 0.02 is meant for widths of about 2,500: at 48 nothing is learned.
+            initializer_range=geometry.hidden**-0.5,
             max_position_embeddings=2048,
         )
     )
-
-
-def _every_word(tokenizer: PreTrainedTokenizerBase, sample: Sample) -> Encoded:
-    """Questions are predicted too, not only answers: the model is to learn the language."""
-    encoded = encode_training(tokenizer, sample.turns, tokens_per_clip=0)
-    return replace(encoded, labels=encoded.tokens)
 
 
 def _batches(encoded: Sequence[Encoded], batch_size: int) -> Iterator[list[Batch]]:

@@ -1,0 +1,57 @@
+# `make` lists the targets. Everything runs in .venv, which `make setup` makes.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+STORE ?= out/store
+
+# A fresh machine may call it python3 only.
+PYTHON := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo ui plan check format test test-fast clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with the apollo command and the development tools
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; say which with: make setup PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "On Debian: apt-get install python3-venv"; exit 1; }
+	@echo "Installing into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --upgrade --disable-pip-version-check -c constraints.txt pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group dev -e '.[sweep]'
+	@touch $(STAMP)
+	@echo "Done. Next: make demo"
+
+demo: setup ## run sweeps/demo.yaml on a local Ray and write out/demo/report.html
+	@$(BIN)/apollo run sweeps/demo.yaml --store $(STORE)
+	@$(BIN)/apollo report sweeps/demo.yaml --store $(STORE) --out out/demo
+
+ui: setup ## open the MLflow UI of the store on http://127.0.0.1:5000
+	@$(BIN)/apollo ui --store $(STORE)
+
+plan: setup ## show what the study at paper scale would cost
+	@$(BIN)/apollo plan sweeps/apollo84.yaml
+
+check: setup ## lint, format, types, and who may import whom
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: setup ## format and mend what ruff can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+test: setup ## the whole test suite
+	$(BIN)/python -m pytest
+
+test-fast: setup ## the tests that take no more than a few seconds each
+	$(BIN)/python -m pytest -m "not slow"
+
+clean: ## remove what runs and tests left (not .venv)
+	rm -rf out .pytest_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,0 +1,159 @@
+"""Pretrain a microworld vision encoder on the microworld's captions.
+
+Every word of the microworld is a text; a picture and a word match where its caption holds the word.
+The loss is the pairwise sigmoid of SigLIP (Zhai et al., 2023) over (clip, word) pairs, for both
+classes of encoder: a stand-in until each has the objective of its namesake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional
+
+from apollo_core.decoding import Decoder
+from apollo_core.design import FpsSampling
+from apollo_core.encoders.families import build_encoder
+from apollo_core.manifest import Sample, read_manifest
+from apollo_core.media import MediaReader
+from apollo_core.microworld.language import VOCABULARY, words
+from apollo_core.mixture import draw
+from apollo_core.stages.assembly import WEIGHTS
+from apollo_core.stages.context import StageContext
+from apollo_core.stages.device import settle
+from apollo_core.stages.frames import frame_cache
+from apollo_core.stages.identity import PretrainIdentity
+from apollo_core.streams import torch_stream
+from apollo_core.training import Recipe, train
+from apollo_core.weights import save_modules
+
+# Part of the recipe, hence of PARTS_VERSION.
+SAMPLING = FpsSampling(mode="fps", fps=2, frames_per_clip=4, max_clips=2)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Clips of several media, and the words of each medium's caption.
+
+    Attributes:
+        clips: frames as decoded.
+        medium: which medium each clip is of.
+        words: 1 where a medium's caption holds a word of the vocabulary.
+    """
+
+    clips: UInt8[Tensor, "clips frames height width 3"]
+    medium: Tensor
+    words: Float[Tensor, "media vocabulary"]
+
+    @property
+    def supervised(self) -> int:
+        """Pairs of a medium and a word."""
+        return self.words.numel()
+
+    def to(self, device: torch.device) -> Pictures:
+        """The same on another device."""
+        return Pictures(self.clips.to(device), self.medium.to(device), self.words.to(device))
+
+
+class WordTower(nn.Module):
+    """An embedding and a bias for every word; pictures are compared with them."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.words = nn.Linear(dim, len(VOCABULARY))
+
+    def forward(
+        self,
+        grid: Float[Tensor, "clips slots rows columns dim"],
+        medium: Tensor,
+        media: int,
+    ) -> Float[Tensor, "media vocabulary"]:
+        """Logits of each medium and word, the mean over all places of all its clips.
+
+        The maximum over places would be nearer to "it is somewhere", and learns nothing in the
+        first thousand steps: hardly any place gets a gradient.
+        """
+        clips = self.words(self.norm(grid)).mean((1, 2, 3))
+        shares = functional.one_hot(medium, media).to(clips.dtype).T
+        return (shares / shares.sum(1, keepdim=True)) @ clips
+
+
+def pretrain_encoder(identity: PretrainIdentity, context: StageContext) -> None:
+    """Train a fresh encoder; leave its weights.
+
+    Raises:
+        StageFailed: as a training stage.
+        BadInput: no microworld part of that name.
+    """
+    device = settle(context.execution)
+    location = context.locations[identity.part.fingerprint]
+    encoder = build_encoder(
+        identity.part, location, frames_per_clip=SAMPLING.frames_per_clip, trained=None
+    )
+    with torch_stream(identity.seed, "initialise words"):
+        tower = WordTower(encoder.dim)
+    both = nn.ModuleDict({"encoder": encoder, "tower": tower}).to(device)
+    samples = read_manifest(context.locations[identity.corpus])
+    order = draw([1.0], [len(samples)], samples=identity.samples, seed=identity.seed).row
+    execution = context.execution
+
+    def loss(pictures: Pictures) -> Tensor:
+        logits = tower(encoder(pictures.clips), pictures.medium, len(pictures.words))
+        return functional.binary_cross_entropy_with_logits(logits, pictures.words, reduction="sum")
+
+    with Decoder(deadline_s=execution.decode_deadline_s, cache=frame_cache(execution)) as decoder:
+        reader = MediaReader(decoder, context.media_root, SAMPLING, "plain", encoder.spec.size)
+        chosen = [samples[row] for row in order]
+        train(
+            {"encoder": both},
+            loss,
+            _batches(chosen, reader, identity.batch_size),
+            Recipe(
+                rates={"encoder": identity.lr},
+                steps=-(-identity.samples // identity.batch_size),
+                warmup=identity.warmup,
+                weight_decay=0.0,
+                clip_norm=1.0,
+                precision=identity.precision,
+            ),
+            device=device,
+            report=context.report,
+        )
+    save_modules({"encoder": encoder}, context.out / WEIGHTS)
+
+
+def _batches(
+    samples: Sequence[Sample], reader: MediaReader, batch_size: int
+) -> Iterator[list[Pictures]]:
+    for start in range(0, len(samples), batch_size):
+        group = samples[start : start + batch_size]
+        yield [_pictures(group, reader)]
+
+
+def _pictures(samples: Sequence[Sample], reader: MediaReader) -> Pictures:
+    shown = [
+        reader.video(sample.media[0]) if sample.kind == "video" else reader.images(sample.media)
+        for sample in samples
+    ]
+    # An image's clip is one frame over and over, and only image encoders learn from images.
+    frames = [
+        one.frames if sample.kind == "video" else one.frames[:, :1]
+        for sample, one in zip(samples, shown, strict=True)
+    ]
+    counts = [len(clips) for clips in frames]
+    return Pictures(
+        torch.from_numpy(np.concatenate(frames)),
+        torch.repeat_interleave(torch.tensor(counts)),
+        torch.from_numpy(np.stack([_words_of(sample) for sample in samples])),
+    )
+
+
+def _words_of(sample: Sample) -> np.ndarray:
+    said = {word for role, text in sample.turns if role == "assistant" for word in words(text)}
+    return np.array([word in said for word in VOCABULARY], np.float32)
