@@ -118,12 +118,9 @@ def main() -> None:
 def _report_on_sweep(sweep: Path, options: TableOptions, out: Path, store: Path) -> None:
     from tempfile import TemporaryDirectory
 
-    from rich.console import Console
-
     from analysis.report import report_on_file
     from orchestrator.known_sweep import known_sweep
-    from orchestrator.result_table import result_table
-    from orchestrator.score_table import score_rows, write_scores
+    from orchestrator.score_table import write_scores
     from orchestrator.store import open_store
     from orchestrator.sweep_report import finish_report, provenance_of
 
@@ -137,7 +134,6 @@ def _report_on_sweep(sweep: Path, options: TableOptions, out: Path, store: Path)
     behind = finish_report(record, opened, out)
     if behind:
         typer.echo(f"warning: {behind}", err=True)
-    Console().print(result_table(score_rows(record, opened)))
     _show(found)
     typer.echo(f"Curves and runs: apollo ui --store {store}")
 

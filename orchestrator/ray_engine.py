@@ -14,7 +14,9 @@ import math
 import os
 import secrets
 import shutil
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -99,12 +101,25 @@ def cluster(address: str | None, cpus: int | None) -> Iterator[None]:
         return
     temporary = _short_temporary_folder() if address is None else None
     try:
-        _connect(address, cpus, temporary)
+        with _own_signals():
+            _connect(address, cpus, temporary)
         yield
     finally:
         ray.shutdown()
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep this process's handlers: Ray's own end a driver at SIGTERM by abort, leases and all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def _own_token() -> dict[str, str]:
@@ -247,6 +262,10 @@ def _searcher(frontier: Frontier, on_outcome: OnOutcome) -> Searcher:
                 outcome = _gave_up(frontier.task(key))
             frontier.end(outcome)
             on_outcome(outcome)
+
+        def __reduce__(self) -> tuple[type[str], tuple[()]]:
+            # Tune pickles its settings for a restore that never happens here.
+            return str, ()
 
         def save(self, checkpoint_path: str) -> None:
             """Nothing to save: the store is the truth."""

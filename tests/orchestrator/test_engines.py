@@ -1,6 +1,7 @@
 """One contract, two engines."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,13 @@ def run(engine, tasks, failed=None):
     """Outcomes by label, in order of their ends."""
     frontier = Frontier(tasks, failed)
     outcomes = []
-    engine.run(frontier, run_stage=digest_stage, on_outcome=outcomes.append)
+    lock = threading.Lock()  # what a display holds can't be pickled
+
+    def on_outcome(outcome):
+        with lock:
+            outcomes.append(outcome)
+
+    engine.run(frontier, run_stage=digest_stage, on_outcome=on_outcome)
     assert frontier.is_finished
     return {frontier.task(outcome.key).label: outcome for outcome in outcomes}
 
