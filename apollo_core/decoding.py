@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import IO, Any, Self, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 import numpy as np
 
@@ -72,7 +72,7 @@ class Decoder:
         self._lock = Lock()
         self._owner = os.getpid()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Decoder:
         return self
 
     def __exit__(
@@ -158,14 +158,13 @@ class Decoder:
     ) -> ClipFrames:
         def work() -> ClipFrames:
             starts, duration = self._open(path)
-            times = cast(Sequence[float], starts)
             if center_only:
-                clips = center_frame(times, duration, frames_per_clip=sampling.frames_per_clip)
+                clips = center_frame(starts, duration, frames_per_clip=sampling.frames_per_clip)
             else:
-                clips = sample(times, duration, sampling)
+                clips = sample(starts, duration, sampling)
             distinct = sorted({frame for clip in clips for frame in clip.frames})
             pixels = self._pixels(path, distinct, size)
-            rate = realised(clips, times)
+            rate = realised(clips, starts)
             return clip_frames(distinct, pixels, clips, duration=duration, rate=rate)
 
         return self._attempt(path, work)

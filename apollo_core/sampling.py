@@ -27,6 +27,9 @@ from apollo_core.errors import BadInput
 # 0.1 s may be listed at 0.1004 s; video frames themselves are at least 4 ms apart (240 fps).
 CLOCK_STEP = 1e-3
 
+# Start of each frame, in seconds.
+Timestamps = Sequence[float] | np.ndarray
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -44,7 +47,7 @@ class Clip:
     times: tuple[float, ...]
 
 
-def sample(timestamps: Sequence[float], duration: float, sampling: Sampling) -> tuple[Clip, ...]:
+def sample(timestamps: Timestamps, duration: float, sampling: Sampling) -> tuple[Clip, ...]:
     """Choose the frames of one video, in clips of `sampling.frames_per_clip`.
 
     fps: `n = min(ceil((duration - step / 2) / length), max_clips)` clips of `length` seconds, with
@@ -71,7 +74,7 @@ def sample(timestamps: Sequence[float], duration: float, sampling: Sampling) -> 
 
 
 def center_frame(
-    timestamps: Sequence[float], duration: float, *, frames_per_clip: int
+    timestamps: Timestamps, duration: float, *, frames_per_clip: int
 ) -> tuple[Clip, ...]:
     """One clip that holds the frame on screen at half time, repeated `frames_per_clip` times."""
     starts = _checked(timestamps, duration)
@@ -85,7 +88,7 @@ def image_clip(frames_per_clip: int) -> Clip:
     return Clip(0.0, 0.0, (0,) * frames_per_clip, (0.0,) * frames_per_clip)
 
 
-def realised(clips: Sequence[Clip], timestamps: Sequence[float]) -> float:
+def realised(clips: Sequence[Clip], timestamps: Timestamps) -> float:
     """The rate in frames per second that the chosen frames really have.
 
     Steps between different neighbouring frames of a clip over the time that they span, summed over
@@ -96,7 +99,7 @@ def realised(clips: Sequence[Clip], timestamps: Sequence[float]) -> float:
     return rate or _rate([[frame for clip in clips for frame in clip.frames]], timestamps)
 
 
-def _rate(groups: Sequence[Sequence[int]], timestamps: Sequence[float]) -> float:
+def _rate(groups: Sequence[Sequence[int]], timestamps: Timestamps) -> float:
     steps, seconds = 0, 0.0
     for frames in groups:
         steps += sum(a != b for a, b in pairwise(frames))
@@ -146,7 +149,7 @@ def _on_screen(starts: np.ndarray, times: Sequence[float]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.clip(after - 1, 0, len(starts) - 1))
 
 
-def _checked(timestamps: Sequence[float], duration: float) -> np.ndarray:
+def _checked(timestamps: Timestamps, duration: float) -> np.ndarray:
     starts = np.asarray(timestamps, dtype=np.float64)
     if starts.ndim != 1 or len(starts) == 0:
         raise BadInput(f"timestamps: one ascending list of seconds is needed, got {starts.shape}")

@@ -5,14 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from apollo_core.batch import Batch
 from apollo_core.errors import Diverged
 from apollo_core.stages.context import Event
 from apollo_core.stages.identity import Precision
+
+
+class MicroBatch(Protocol):
+    """What fits through the model at once."""
+
+    @property
+    def supervised(self) -> int:
+        """Terms of its loss."""
+        ...
+
+    def to(self, device: torch.device) -> Self:
+        """The same on another device."""
+        ...
+
+
+Micro = TypeVar("Micro", bound=MicroBatch)
 
 
 @dataclass(frozen=True)
@@ -56,8 +72,8 @@ def set_trainable(modules: Mapping[str, nn.Module], trained: Iterable[str]) -> N
 
 def train(
     modules: Mapping[str, nn.Module],
-    loss: Callable[[Batch], Tensor],
-    batches: Iterable[list[Batch]],
+    loss: Callable[[Micro], Tensor],
+    batches: Iterable[list[Micro]],
     recipe: Recipe,
     *,
     device: torch.device,
@@ -70,7 +86,7 @@ def train(
 
     Args:
         modules: by the names that `recipe.rates` uses.
-        loss: summed over supervised tokens, in nats.
+        loss: summed over its supervised terms (tokens), in nats.
         batches: the micro-batches of each step; an empty step is passed over.
         recipe: how.
         device: where the modules are.

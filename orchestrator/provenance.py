@@ -9,7 +9,7 @@ import platform
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -22,6 +22,7 @@ from apollo_core.execution import Execution
 _PACKAGES = ("apollo-sweeps", "torch", "transformers", "numpy", "decord2", "av", "safetensors")
 _SOURCE = Path(__file__).resolve().parent.parent
 _CORE = "apollo_core"
+_STAGES = _SOURCE / _CORE / "stages"
 
 
 def provenance(
@@ -59,20 +60,18 @@ def code_hash(kind: str) -> str:
     The modules are found by reading import statements, so nothing heavy is loaded. It is advice: a
     differing hash is a warning, since most edits change no result.
     """
-    entry = f"{_CORE}.stages.{kind}"
-    if not _file_of(entry):
-        entry = f"{_CORE}.stages.run"
+    entries = [f"{_CORE}.stages.{path.stem}" for path in _STAGES.glob(f"{kind}*.py")]
     digest = hashlib.sha256()
-    for module in sorted(_reachable(entry)):
+    for module in sorted(_reachable(entries)):
         path = _file_of(module)
         if path:
             digest.update(module.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-def _reachable(entry: str) -> set[str]:
+def _reachable(entries: Iterable[str]) -> set[str]:
     found: set[str] = set()
-    waiting = [entry]
+    waiting = list(entries)
     while waiting:
         module = waiting.pop()
         path = _file_of(module)

@@ -65,7 +65,10 @@ def test_a_complete_file_loads_and_is_frozen(tmp_path):
         ({"data/mixture/video": ["videos", "videos"]}, "repeated: videos"),
         ({"data/sets/mixture": {"manifest": "captions.jsonl"}}, "cannot be named 'mixture'"),
         ({"data/sets/captions/manifest": "caption.jsonl"}, "Did you mean 'captions.jsonl'?"),
-        ({"data/pretraining/text": None}, "data.pretraining.text: required: the set that 'micro:qwen2-xs'"),
+        (
+            {"data/pretraining/text": None},
+            "data.pretraining.text: required: the set that 'micro:qwen2-xs'",
+        ),
         ({"data/microworld": None}, "give `root`, the folder of the manifests, or `microworld`"),
         ({"data/microworld/sed": 1}, "data.microworld.sed: unknown key. Did you mean 'seed'?"),
         ({"evaluation": []}, "evaluation: [] is not allowed"),
