@@ -8,6 +8,7 @@ import sys
 
 from apollo_core.errors import BadInput
 from orchestrator.store import Store
+from orchestrator.tracking import database, default_uri
 
 HOST = "127.0.0.1"
 
@@ -18,14 +19,14 @@ def serve(store: Store, *, port: int) -> int:
     Raises:
         BadInput: no sweep of this store has been tracked here.
     """
-    database = store.root / "mlflow.db"
-    if not database.is_file():
+    path = database(store)
+    if not path.is_file():
         raise BadInput(
-            f"{database} is not there: run a sweep first, or `apollo sync SWEEP`; runs sent to "
+            f"{path} is not there: run a sweep first, or `apollo sync SWEEP`; runs sent to "
             "another --tracking-uri are shown by that server"
         )
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)]
-    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{database}"]
+    command += ["--workers", "1", "--backend-store-uri", default_uri(store)]
     command += ["--default-artifact-root", (store.root / "mlflow-artifacts").as_uri()]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     process = subprocess.Popen(command, env=environment)

@@ -9,7 +9,7 @@ from orchestrator.score_table import write_items
 from orchestrator.stage_states import stage_states
 from orchestrator.store import Store
 from orchestrator.sweep_record import SweepRecord
-from orchestrator.tracking import TrackingError, attach_report
+from orchestrator.tracking import TrackingError, attach_report, database
 
 ITEM_TABLE = "items.csv.gz"
 
@@ -36,7 +36,7 @@ def finish_report(record: SweepRecord, store: Store, folder: Path) -> str | None
     Returns what to tell the user if the view could not be written.
     """
     write_items(record, store, folder / ITEM_TABLE)
-    if not (store.root / "mlflow.db").is_file():
+    if not database(store).is_file():
         return None
     try:
         attach_report(record, store, None, folder)

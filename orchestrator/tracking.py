@@ -38,7 +38,12 @@ class TrackingError(ApolloError):
 
 def default_uri(store: Store) -> str:
     """The SQLite file in the store."""
-    return f"sqlite:///{store.root / 'mlflow.db'}"
+    return f"sqlite:///{database(store)}"
+
+
+def database(store: Store) -> Path:
+    """Where the store keeps the view, unless another server does."""
+    return store.root / "mlflow.db"
 
 
 def sync(record: SweepRecord, store: Store, uri: str | None, *, final: bool = True) -> None:
@@ -134,6 +139,8 @@ class Tracker:
 
 def is_tracked(record: SweepRecord, store: Store, uri: str | None) -> bool:
     """Whether the view has everything that is done by now."""
+    if uri is None and not database(store).is_file():
+        return False
     found = read_json(_mark(record, store)) or {}
     return found.get(redact(uri or default_uri(store))) == _content(record, store)
 

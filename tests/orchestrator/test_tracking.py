@@ -2,7 +2,7 @@ import socket
 import time
 
 import pytest
-from tiny_sweeps import diverging_stage, plan_of, run_tiny, tiny_store, write_sweep
+from tiny_sweeps import diverging_stage, plan_of, run_tiny, tiny_stage, tiny_store, write_sweep
 
 from orchestrator import tracking
 from orchestrator.mlflow_writer import open_client
@@ -135,6 +135,32 @@ def test_a_resumed_run_finds_its_replicates_again_and_finishes_them(tmp_path):
     assert {run.info.run_id for run in after} == before
     assert {run.info.status for run in after} == {"FINISHED"}
     assert is_tracked(record, store, None)
+
+
+def test_a_curve_appears_while_its_stage_trains(tmp_path, monkeypatch):
+    monkeypatch.setattr(tracking, "_EVERY", 0.1)
+    sweep, store = write_sweep(tmp_path), tiny_store(tmp_path)
+    seen = []
+
+    def watched(identity, context):
+        if identity.kind == "train" and not seen:
+            context.report({"step": 1, "steps": 2, "loss": 2.5})
+            deadline = time.monotonic() + 20
+            while not seen and time.monotonic() < deadline:
+                seen.extend(v for run in runs_of(default_uri(store))[1] for v in loss_of(run))
+                time.sleep(0.1)
+        tiny_stage(identity, context)
+
+    following = RunTracking(store, None)
+    run_tiny(sweep, store, run_stage=watched, on_start=following.start, only=("base@xs#0",))
+    assert following.close() is None
+    assert seen == [2.5]
+
+
+def loss_of(run):
+    """The last loss of a run that is still going on; nothing before there is one."""
+    found = run.data.metrics.get("align/loss")
+    return [found] if found is not None and run.info.status == "RUNNING" else []
 
 
 def test_a_replicate_whose_design_changed_gets_a_run_of_its_own(tmp_path):

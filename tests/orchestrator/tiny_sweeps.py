@@ -57,7 +57,7 @@ def plan_of(path, store):
     return build_plan(load_sweep(path), store=store.root)
 
 
-def run_tiny(path, store, *, run_stage=None, engine=None, **options):
+def run_tiny(path, store, *, run_stage=None, engine=None, on_start=None, **options):
     """Run the sweep file with the tiny stage function; return the summary."""
     return run_sweep(
         plan_of(path, store),
@@ -66,6 +66,7 @@ def run_tiny(path, store, *, run_stage=None, engine=None, **options):
         engine=engine or LocalEngine(),
         options=RunOptions(run_stage=run_stage or tiny_stage, **options),
         progress=make_progress(),
+        on_start=on_start or (lambda record, missing: None),
     )
 
 
@@ -90,9 +91,9 @@ def tiny_stage(identity, context):
 
 def slow_stage(identity, context):
     """The same, slowly enough to be killed in the middle."""
-    for step in range(1, 6):
-        context.report({"step": step, "steps": 5, "loss": 1.0})
-        time.sleep(0.05)
+    for step in range(1, 4):
+        context.report({"step": step, "steps": 3, "loss": 1.0})
+        time.sleep(0.04)
     tiny_stage(identity, context)
 
 

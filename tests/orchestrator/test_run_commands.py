@@ -1,0 +1,173 @@
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from tiny_sweeps import SWEEP, diverging_stage, plan_of, run_tiny, tiny_store, write_sweep
+
+from orchestrator.cli import main
+
+# What MLflow and the figures stand on warn of their own deprecations.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("commands")
+    sweep, store = write_sweep(folder), tiny_store(folder)
+    run_tiny(sweep, store, run_stage=diverging_stage)
+    return sweep, store
+
+
+@pytest.fixture
+def apollo(monkeypatch, capsys):
+    """Run a command line; return (exit code, stdout, stderr)."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["apollo", *map(str, words)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        said = capsys.readouterr()
+        return stopped.value.code or 0, said.out, said.err
+
+    return call
+
+
+def test_status_as_json_is_one_document_and_exits_0(ran, apollo):
+    sweep, store = ran
+    code, out, _ = apollo("status", sweep, "--store", store.root, "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert document["name"] == "tiny"
+    assert sum(document["stages"].values()) == len(plan_of(sweep, store).stages)
+    assert {failure["class"] for failure in document["failures"]} == {"diverged"}
+
+
+def test_status_in_words_says_why_a_stage_failed(ran, apollo):
+    sweep, store = ran
+    _, out, _ = apollo("status", sweep, "--store", store.root)
+    assert "diverged, attempt 1: loss is NaN at step 7" in out
+
+
+def test_status_of_a_sweep_that_never_ran_has_everything_waiting(ran, apollo, tmp_path):
+    sweep, _ = ran
+    _, out, _ = apollo("status", sweep, "--store", tmp_path / "fresh", "--json")
+    stages = json.loads(out)["stages"]
+    assert stages["waiting"] > 0
+    assert stages["done"] == stages["failed"] == 0
+    assert not (tmp_path / "fresh").exists()
+
+
+def test_an_unknown_name_exits_2_with_one_message(ran, apollo):
+    _, store = ran
+    code, out, err = apollo("status", "nosuch", "--store", store.root)
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "Known: tiny" in err
+
+
+def test_a_store_that_is_a_file_exits_2(ran, apollo):
+    sweep, _ = ran
+    for command in ("run", "status"):
+        code, _, err = apollo(command, sweep, "--store", sweep)
+        assert code == 2
+        assert "--store" in err
+
+
+def test_run_with_an_unknown_replicate_exits_2_and_writes_nothing(ran, apollo, tmp_path):
+    sweep, _ = ran
+    code, _, err = apollo("run", sweep, "--store", tmp_path / "s", "--only", "bass@xs#0")
+    assert code == 2
+    assert "base@xs#0" in err
+    assert not (tmp_path / "s").exists()
+
+
+def test_report_on_a_sweep_writes_report_scores_and_items(ran, apollo, tmp_path):
+    sweep, store = ran
+    code, out, _ = apollo("report", sweep, "--out", tmp_path / "r", "--store", store.root)
+    assert code == 0
+    names = {path.name for path in (tmp_path / "r").iterdir()}
+    assert {"report.html", "report.json", "scores.csv", "items.csv.gz"} <= names
+    items = pd.read_csv(tmp_path / "r" / "items.csv.gz")
+    assert {"design", "scale", "seed", "benchmark", "correct", "n_options"} <= set(items.columns)
+    assert "apollo ui --store" in out
+    provenance = json.loads((tmp_path / "r" / "report.json").read_text())["provenance"]
+    assert provenance["sweep"] == "tiny"
+
+
+def test_report_takes_a_sweep_or_scores_and_not_both_or_none(ran, apollo, tmp_path):
+    sweep, _ = ran
+    for words in ([], [sweep, "--scores", sweep]):
+        code, _, err = apollo("report", *words, "--out", tmp_path)
+        assert code == 2
+        assert "--scores" in err
+
+
+def test_a_table_that_cannot_be_read_exits_2(apollo, tmp_path):
+    code, _, err = apollo("report", "--scores", tmp_path / "none.csv", "--out", tmp_path / "r")
+    assert code == 2
+    assert "none.csv" in err
+
+
+def test_sync_rebuilds_the_view(ran, apollo):
+    _, store = ran
+    code, out, _ = apollo("sync", "tiny", "--store", store.root)
+    assert code == 0
+    assert "8 replicates" in out
+    assert (store.root / "mlflow.db").is_file()
+
+
+def test_gc_lists_nothing_of_a_sweep_that_ran(ran, apollo):
+    _, store = ran
+    assert apollo("gc", "--dry-run", "--store", store.root)[:2] == (
+        0,
+        "0 stages would be removed, 0 bytes\n",
+    )
+
+
+def test_ui_without_a_view_says_how_to_get_one(apollo, tmp_path):
+    code, _, err = apollo("ui", "--store", tmp_path)
+    assert code == 2
+    assert "apollo sync" in err
+
+
+def test_doctor_names_what_it_found(apollo, tmp_path):
+    code, out, _ = apollo("doctor", "--store", tmp_path / "store")
+    assert code == 0
+    assert "no torchvision" in out
+
+
+def test_check_data_names_bad_files_and_exits_1(apollo, tmp_path):
+    turns = [{"from": "human", "value": "<video>\nWhat?"}, {"from": "gpt", "value": "That."}]
+    rows = [{"id": "1", "video": "gone.mp4", "conversations": turns}]
+    manifest = tmp_path / "m.jsonl"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, out, _ = apollo("check-data", manifest, "--root", tmp_path, "--json")
+    assert code == 1
+    assert json.loads(out)["missing"] == ["gone.mp4"]
+
+
+def test_no_command_loads_what_its_help_does_not_need():
+    code = (
+        "import sys; from orchestrator.cli import main; sys.argv = ['apollo', '--help']\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'ray', 'mlflow', 'pandas', 'transformers'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_bad_media_stop_a_run_before_any_stage(apollo, tmp_path):
+    turns = [{"from": "human", "value": "<video>\nWhat?"}, {"from": "gpt", "value": "That."}]
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    for name in ("captions", "bench", "corpus", "image_captions"):
+        row = {"id": "1", "video": "empty.mp4", "conversations": turns}
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(row) + "\n")
+    text = SWEEP.replace("  microworld: {train_videos: 1", f"  root: {tmp_path}\n  #")
+    store = tmp_path / "store"
+    code, _, err = apollo("run", write_sweep(tmp_path, text), "--store", store)
+    assert code == 2
+    assert "empty.mp4" in err
+    assert not list((store / "attempts").glob("*"))
