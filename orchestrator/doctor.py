@@ -44,10 +44,11 @@ def _packages() -> Iterator[Finding]:
     for module, package in _NEEDED.items():
         try:
             there = find_spec(module) is not None
-        except ModuleNotFoundError:
-            there = False
-        told = metadata.version(package) if there else "install apollo-sweeps[sweep]"
-        yield Finding(good=there, text=f"{package} {told}")
+            version = metadata.version(package) if there else ""
+        except (ModuleNotFoundError, metadata.PackageNotFoundError):
+            version = ""  # a module of another package counts as absent: decord is not decord2
+        told = version or "install apollo-sweeps[sweep]"
+        yield Finding(good=bool(version), text=f"{package} {told}")
 
 
 def _harmful() -> Finding:

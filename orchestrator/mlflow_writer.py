@@ -238,7 +238,9 @@ class MlflowWriter:
         local = self._uri.startswith("sqlite:")
         place = (self._store.root / "mlflow-artifacts" / self._record.name).as_uri()
         return self.client.create_experiment(
-            self._record.name, artifact_location=place if local else None
+            self._record.name,
+            artifact_location=place if local else None,
+            tags={"mlflow.experimentKind": "custom_model_development"},  # the UI opens with runs
         )
 
     def _attach(self, run_id: str, name: str, text: str) -> None:

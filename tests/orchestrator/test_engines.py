@@ -125,6 +125,21 @@ def test_a_worker_that_is_always_killed_ends_as_an_infra_failure(store, tmp_path
     assert len(store.failures(key_of("killed always"))) == 4
 
 
+@pytest.mark.parametrize(
+    ("gpus", "bundles"),
+    [
+        (0, [{"CPU": 4}]),
+        (0.25, [{"CPU": 4, "GPU": 0.25}]),
+        (2, [{"CPU": 2, "GPU": 1}, {"CPU": 2, "GPU": 1}]),
+    ],
+)
+def test_a_stage_of_several_gpus_holds_one_bundle_for_each(gpus, bundles):
+    task = tiny_task("store", "a", cpus=4, gpus=gpus)
+    placement = ray_engine._placement({"task": task.model_dump_json()})
+    assert placement.bundles == bundles
+    assert placement.strategy == "PACK"
+
+
 def test_a_stage_larger_than_this_machine_is_refused_before_anything_runs(store, cluster):
     with pytest.raises(BadInput, match="--address"):
         run(RayEngine(), [tiny_task(store.root, "a", gpus=64)])
