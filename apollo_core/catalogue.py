@@ -17,7 +17,7 @@ class EncoderEntry:
 
     Attributes:
         family: key of the adapter that builds it.
-        source: hub id of the published weights.
+        source: hub id of the published weights; a path where they were never on the hub.
         geometry: its published size.
         built: whether the adapter exists.
     """
@@ -76,14 +76,14 @@ ENCODERS: dict[str, EncoderEntry] = {
     ),
     "vjepa-large": EncoderEntry(
         "vjepa",
-        "facebook/vjepa-vitl16",
+        "$APOLLO_WEIGHTS/vjepa/vitl16",
         VisionGeometry(
             dim=1024, depth=24, heads=16, mlp=4096, size=224, patch=16, frames=16, tubelet=2
         ),
     ),
     "vjepa-huge": EncoderEntry(
         "vjepa",
-        "facebook/vjepa-vith16-384",
+        "$APOLLO_WEIGHTS/vjepa/vith16-384",
         VisionGeometry(
             dim=1280, depth=32, heads=16, mlp=5120, size=384, patch=16, frames=16, tubelet=2
         ),

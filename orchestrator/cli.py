@@ -15,6 +15,7 @@ from apollo_core.errors import ApolloError, BadInput
 from orchestrator.commands.check_data import check_data
 from orchestrator.commands.doctor import doctor
 from orchestrator.commands.explain import explain
+from orchestrator.commands.fetch import fetch
 from orchestrator.commands.gc import gc
 from orchestrator.commands.options import DEFAULT_STORE, StorePath
 from orchestrator.commands.plan import plan
@@ -98,6 +99,7 @@ def report(
 
 
 app.command()(check_data)
+app.command()(fetch)
 app.command()(sync)
 app.command()(gc)
 app.command()(ui)
