@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 
@@ -12,6 +14,18 @@ from orchestrator.store import Store
 from orchestrator.tracking import database, default_uri
 
 HOST = "127.0.0.1"
+
+
+def addresses(store: Store, *, port: int) -> dict[str, str]:
+    """Sweep -> address of its runs; MLflow's own start page shows something else first."""
+    path = database(store)
+    if not path.is_file():
+        return {}
+    wanted = "select name, experiment_id from experiments where lifecycle_stage = 'active'"
+    with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        rows = connection.execute(wanted + " and experiment_id <> 0 order by name").fetchall()
+    place = f"http://{HOST}:{port}/#/experiments/{{}}/runs?workflowType=machine_learning"
+    return {name: place.format(number) for name, number in rows}
 
 
 def serve(store: Store, *, port: int) -> int:

@@ -265,10 +265,10 @@ def open_client(uri: str) -> MlflowClient:
     """A client of the server at `uri` that gives up quickly and says nothing."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    for name in ("alembic", "mlflow"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     from mlflow.tracking import MlflowClient
 
+    for name in ("alembic", "mlflow"):  # after the import, which sets them
+        logging.getLogger(name).setLevel(logging.ERROR)
     return MlflowClient(tracking_uri=uri)
 
 

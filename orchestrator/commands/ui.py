@@ -15,9 +15,10 @@ def ui(
     store: StorePath = DEFAULT_STORE,
 ) -> None:
     """Show the store's sweeps in the MLflow UI, on this machine only, until Ctrl-C."""
-    from orchestrator.mlflow_ui import HOST, serve
+    from orchestrator.mlflow_ui import addresses, serve
     from orchestrator.store import open_store
 
     opened = open_store(store)
-    typer.echo(f"http://{HOST}:{port}  (Ctrl-C stops it)", err=True)
+    for name, address in addresses(opened, port=port).items():
+        typer.echo(f"{name}: {address}  (Ctrl-C stops it)", err=True)
     raise typer.Exit(serve(opened, port=port))

@@ -7,6 +7,7 @@ import pytest
 from tiny_sweeps import SWEEP, diverging_stage, plan_of, run_tiny, tiny_store, write_sweep
 
 from orchestrator.cli import main
+from orchestrator.mlflow_ui import addresses
 
 # What MLflow and the figures stand on warn of their own deprecations.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -115,7 +116,8 @@ def test_sync_rebuilds_the_view(ran, apollo):
     code, out, _ = apollo("sync", "tiny", "--store", store.root)
     assert code == 0
     assert "8 replicates" in out
-    assert (store.root / "mlflow.db").is_file()
+    shown = addresses(store, port=5001)["tiny"]
+    assert shown.startswith("http://127.0.0.1:5001/#/experiments/1/runs")
 
 
 def test_gc_lists_nothing_of_a_sweep_that_ran(ran, apollo):
