@@ -73,7 +73,7 @@ _PRETRAINING = Pretraining(samples=12800, batch_size=32, lr=3e-3)
 LLMS: dict[str, MicroLlm] = {
     "qwen2-xs": MicroLlm(LlmGeometry(32, 2, 2, 1, 96, VOCABULARY_SIZE), _PRETRAINING),
     "qwen2-s": MicroLlm(LlmGeometry(48, 2, 3, 1, 144, VOCABULARY_SIZE), _PRETRAINING),
-    "qwen2-m": MicroLlm(LlmGeometry(64, 3, 4, 2, 192, VOCABULARY_SIZE), _PRETRAINING),
+    "qwen2-m": MicroLlm(LlmGeometry(64, 2, 4, 2, 192, VOCABULARY_SIZE), _PRETRAINING),
     "qwen2-l": MicroLlm(LlmGeometry(96, 4, 6, 2, 288, VOCABULARY_SIZE), _PRETRAINING),
 }
 
