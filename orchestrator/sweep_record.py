@@ -14,17 +14,22 @@ from pydantic import JsonValue, ValidationError
 
 from apollo_core.errors import BadInput
 from apollo_core.frozen import Frozen
+from apollo_core.stages.identity import PretrainIdentity
 from orchestrator.files import write_atomically
-from orchestrator.plan import Plan
+from orchestrator.plan import Plan, StageNode
 from orchestrator.store import Store
 
 
 class StageRecord(Frozen):
-    """One stage: its kind, what the sweep calls it, and role -> key of its parents."""
+    """One stage: its kind, what the sweep calls it, and role -> key of its parents.
+
+    `part` is what a pretraining stage makes, as the sweep file names it (`micro:NAME`).
+    """
 
     kind: str
     label: str
     parents: dict[str, str]
+    part: str = ""
 
 
 class VariantRecord(Frozen):
@@ -49,10 +54,13 @@ class SweepRecord(Frozen):
     stages: dict[str, StageRecord]
 
     def label(self, key: str) -> str:
-        """A stage's name for people: what it is, and of which replicate (of how many)."""
+        """A stage's name for people: what it is, of which part or replicate, shared by how many."""
+        stage = self.stages[key]
         users = [variant.id for variant in self.variants if key in variant.stages]
+        if stage.part or not users:
+            return f"{stage.label} {stage.part}".rstrip()
         more = f" and {len(users) - 1} more" if len(users) > 1 else ""
-        return f"{self.stages[key].label} {users[0]}{more}" if users else self.stages[key].label
+        return f"{stage.label} {users[0]}{more}"
 
     def only(self, identifiers: tuple[str, ...]) -> frozenset[str]:
         """Keys of the stages that these replicates need; of all of them where none is named."""
@@ -80,10 +88,19 @@ def record_of(plan: Plan) -> SweepRecord:
             for variant in plan.variants
         ),
         stages={
-            key: StageRecord(kind=node.kind, label=node.label, parents=dict(node.parents))
+            key: StageRecord(
+                kind=node.kind, label=node.label, parents=dict(node.parents), part=_part(node)
+            )
             for key, node in plan.stages.items()
         },
     )
+
+
+def _part(node: StageNode) -> str:
+    identity = node.identity
+    if not isinstance(identity, PretrainIdentity):
+        return ""
+    return node.locations[identity.part.fingerprint]
 
 
 def sweep_folder(store: Store, name: str) -> Path:
