@@ -20,6 +20,9 @@ from apollo_core.stages.identity import BadMedia
 
 # Above this part of a stage's samples, skipping has become another data set.
 MOST_SKIPPED = 0.2
+# Encoded conversations that are kept: small data sets are gone through many times, and of a large
+# one (some 50 kB for each conversation about a long video) no more may stay in memory.
+MOST_KEPT = 4096
 
 
 @dataclass
@@ -128,13 +131,16 @@ class Feeder:
         """Encode once for each way of writing the media; a chat template is slow."""
         written = shown.written if shown is not None else ()
         key = (sample.id, *written, *(text for _, text in sample.turns))
-        if key not in self._encoded:
-            self._encoded[key] = encode_training(
-                self._tokenizer,
-                place_media(sample.turns, written),
-                tokens_per_clip=self._tokens_per_clip,
-            )
-        return self._encoded[key]
+        if key in self._encoded:
+            return self._encoded[key]
+        encoded = encode_training(
+            self._tokenizer,
+            place_media(sample.turns, written),
+            tokens_per_clip=self._tokens_per_clip,
+        )
+        if len(self._encoded) < MOST_KEPT:
+            self._encoded[key] = encoded
+        return encoded
 
 
 def place_media(turns: Sequence[tuple[str, str]], written: Sequence[str]) -> list[tuple[str, str]]:

@@ -86,13 +86,18 @@ def token_logits(
     Returns:
         logits, the labels that they should predict, and where they stand (position - 1).
     """
-    hidden = llm.base_model(
-        inputs_embeds=embedded, attention_mask=batch.attended.long(), use_cache=False
-    ).last_hidden_state
     targets = batch.labels[:, 1:]
     here = targets != IGNORED
     head = cast(nn.Module, llm.get_output_embeddings())
-    return head(hidden[:, :-1][here]), targets[here], here
+    # Inside the model's own forward, since some classes scale or cap what their head gives.
+    chosen = head.register_forward_pre_hook(lambda _, given: (given[0][:, :-1][here][None],))
+    try:
+        logits = llm(
+            inputs_embeds=embedded, attention_mask=batch.attended.long(), use_cache=False
+        ).logits[0]
+    finally:
+        chosen.remove()
+    return logits, targets[here], here
 
 
 def token_loss(

@@ -36,7 +36,8 @@ def write_prompt(item: Item, written: str, prompt: Prompt) -> str:
     question = without_marks(item.question)
     lines = [written, question] if written else [question]
     if prompt == "lettered-v1":
-        lines += [f"{LETTERS[i]}. {text}" for i, text in enumerate(item.options)]
+        options = (without_marks(text) for text in item.options)
+        lines += [f"{LETTERS[i]}. {text}" for i, text in enumerate(options)]
         lines.append("Answer with the option's letter from the given choices directly.")
     return "\n".join(lines)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,10 @@ from apollo_core.errors import Diverged
 from apollo_core.stages.context import Event
 from apollo_core.stages.identity import Precision
 
+Micro = TypeVar("Micro", bound="MicroBatch")
 
+
+@runtime_checkable
 class MicroBatch(Protocol):
     """What fits through the model at once."""
 
@@ -23,12 +26,9 @@ class MicroBatch(Protocol):
         """Terms of its loss."""
         ...
 
-    def to(self, device: torch.device) -> Self:
+    def to(self: Micro, device: torch.device) -> Micro:
         """The same on another device."""
         ...
-
-
-Micro = TypeVar("Micro", bound=MicroBatch)
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,9 @@ def train(
         for batch in micro_batches:
             with torch.autocast(device.type, torch.bfloat16, enabled=half):
                 mean = loss(batch.to(device)) / tokens
-            mean.backward()
+            # Text alone reaches no frozen language model's connector: nothing to learn, no error.
+            if mean.requires_grad:
+                mean.backward()
             total += mean.item()
         norm = nn.utils.clip_grad_norm_(parameters, recipe.clip_norm).item()
         if not (math.isfinite(total) and math.isfinite(norm)):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -37,9 +38,10 @@ def load_modules(modules: Mapping[str, nn.Module], path: Path) -> None:
     """Overwrite the tensors of `modules` with those in `path`.
 
     Raises:
-        BadData: the names or shapes in the file are not exactly those of `modules`.
+        BadData: no such file, a damaged one, or one whose names and shapes are not exactly those of
+            `modules`, which are then as they were.
     """
-    stored = load_file(path)
+    stored = _read(path)
     own = {
         f"{name}.{key}": tensor
         for name, module in modules.items()
@@ -51,11 +53,21 @@ def load_modules(modules: Mapping[str, nn.Module], path: Path) -> None:
             f"{path}: not the weights of {', '.join(modules)}: {len(missing)} missing "
             f"{missing[:3]}, {len(extra)} left over {extra[:3]}"
         )
+    for name, tensor in own.items():
+        if tensor.shape != stored[name].shape:
+            raise BadData(
+                f"{path}: {name} has shape {tuple(stored[name].shape)}, "
+                f"the model needs {tuple(tensor.shape)}"
+            )
     with torch.no_grad():
         for name, tensor in own.items():
-            if tensor.shape != stored[name].shape:
-                raise BadData(
-                    f"{path}: {name} has shape {tuple(stored[name].shape)}, "
-                    f"the model needs {tuple(tensor.shape)}"
-                )
             tensor.copy_(stored[name])
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise BadData(f"{path}: there is no such file of weights") from None
+    except SafetensorError as error:
+        raise BadData(f"{path}: not a whole safetensors file: {error}") from None

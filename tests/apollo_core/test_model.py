@@ -1,0 +1,172 @@
+"""Visual tokens spliced into a language model, and the loss on answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import (
+    POOLING,
+    SIZES,
+    clips,
+    conversation,
+    conversations,
+    image_encoder,
+    llama,
+    lmm,
+    qwen2,
+    video_encoder,
+)
+from torch import Tensor
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    PreTrainedModel,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+from apollo_core.batch import Batch, collate
+from apollo_core.chat import IGNORED, encode_training
+from apollo_core.integration import END, START, VISUAL
+from apollo_core.microworld.tokenizer import build_tokenizer
+from apollo_core.model import VideoLMM
+
+TOKENIZER = build_tokenizer()
+
+
+def qwen3() -> PreTrainedModel:
+    return Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=8)).eval()
+
+
+def gemma2() -> PreTrainedModel:
+    """A class whose forward does more than its head: it caps the logits."""
+    config = Gemma2Config(**SIZES, head_dim=8, final_logit_softcapping=2.0)
+    return Gemma2ForCausalLM(config).eval()
+
+
+def full_loss(model: VideoLMM, batch: Batch) -> Tensor:
+    """The loss of transformers itself, a mean, over logits of every position."""
+    return model.llm(
+        inputs_embeds=model.embed(batch),
+        attention_mask=batch.attended.long(),
+        labels=batch.labels,
+    ).loss
+
+
+def test_visual_tokens_stand_exactly_where_the_source_says():
+    model = lmm()
+    written = f"clip from 00:00-00:02: {START}{VISUAL}{END}\nclip from 00:02-00:04: {VISUAL}"
+    turns = [("user", f"{written}\nwhich digit?"), ("assistant", "7")]
+    encoded = encode_training(TOKENIZER, turns, tokens_per_clip=8)
+    batch = collate([encoded], [clips(2)], [0], tokens_per_clip=8)
+    visual = model.connector([tower(batch.clips) for tower in model.vision])
+    words = model.llm.get_input_embeddings()
+    before, between, after = (
+        words(torch.tensor(TOKENIZER.encode(text, add_special_tokens=False), dtype=torch.long))
+        for text in (
+            "<|im_start|>user clip from 00:00-00:02:",
+            "clip from 00:02-00:04:",
+            "which digit?<|im_end|><|im_start|>assistant 7<|im_end|>",
+        )
+    )
+    start, end = model.connector.marks[:1], model.connector.marks[1:]
+    expected = torch.cat([before, start, visual[0], end, between, visual[1], after])
+    torch.testing.assert_close(model.embed(batch)[0], expected)
+
+
+def test_the_loss_is_the_full_logits_loss_of_transformers():
+    for llm in (qwen2, llama, qwen3, gemma2):
+        model = lmm(llm())
+        batch = conversations(TOKENIZER, [(1, "red"), (0, "yellow circle"), (3, "7")])
+        mean = model.loss(batch) / batch.supervised
+        torch.testing.assert_close(mean, full_loss(model, batch))
+
+
+def test_gradients_are_those_of_the_full_logits_loss():
+    model = lmm(llama())
+    batch = conversations(TOKENIZER, [(1, "red"), (2, "yellow circle")])
+    parameters = list(model.parameters())
+    sparse = torch.autograd.grad(
+        model.loss(batch) / batch.supervised, parameters, allow_unused=True
+    )
+    full = torch.autograd.grad(full_loss(model, batch), parameters, allow_unused=True)
+    for mine, theirs in zip(sparse, full, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=1e-4)
+
+
+def test_log_likelihoods_are_those_of_the_labels_at_their_places():
+    model = lmm()
+    batch = conversations(TOKENIZER, [(1, "red"), (0, "yellow circle")])
+    likelihoods, here = model.log_likelihoods(batch)
+    logits = model.llm(
+        inputs_embeds=model.embed(batch), attention_mask=batch.attended.long()
+    ).logits.log_softmax(-1)
+    expected = [
+        logits[row, position - 1, batch.labels[row, position]]
+        for row, position in torch.argwhere(batch.labels != IGNORED).tolist()
+    ]
+    torch.testing.assert_close(likelihoods, torch.stack(expected))
+    assert int(here.sum()) == batch.supervised
+
+
+def test_conversations_that_share_a_clip_equal_two_copies_of_it():
+    model = lmm()
+    turns = [[("user", f"{VISUAL} which digit?"), ("assistant", answer)] for answer in ("7", "red")]
+    encoded = [encode_training(TOKENIZER, one, tokens_per_clip=8) for one in turns]
+    shared = collate(encoded, [clips(1)], [0, 0], tokens_per_clip=8)
+    copied = collate(encoded, [clips(1), clips(1)], [0, 1], tokens_per_clip=8)
+    torch.testing.assert_close(model.embed(shared), model.embed(copied))
+    torch.testing.assert_close(model.loss(shared), model.loss(copied))
+
+
+def test_text_alone_needs_no_clips_and_is_read_as_the_language_model_reads_it():
+    model = lmm()
+    batch = conversation(TOKENIZER)
+    assert len(batch.clips) == 0
+    plain = model.llm(input_ids=batch.tokens, labels=batch.labels).loss
+    torch.testing.assert_close(model.loss(batch) / batch.supervised, plain)
+
+
+def test_padding_changes_no_loss():
+    model = lmm()
+    asked = [(1, "red"), (0, "yellow circle"), (2, "7")]
+    alone = [
+        model.loss(conversations(TOKENIZER, [(0, "x")] * i + [one])) for i, one in enumerate(asked)
+    ]
+    # `conversations` draws the clips of conversation i from seed i, hence the texts before it
+    fillers = [model.loss(conversations(TOKENIZER, [(0, "x")] * i)) if i else 0 for i in range(3)]
+    expected = sum(a - f for a, f in zip(alone, fillers, strict=True))
+    torch.testing.assert_close(model.loss(conversations(TOKENIZER, asked)), expected)
+
+
+@pytest.mark.parametrize("towers", ["image", "video", "both"])
+def test_one_encoder_or_two_and_either_resampler_make_a_model(towers):
+    chosen = {
+        "image": [image_encoder()],
+        "video": [video_encoder()],
+        "both": [image_encoder(), video_encoder()],
+    }[towers]
+    model = lmm(encoders=chosen, resampler=POOLING)
+    assert model.input_size == max(tower.spec.size for tower in chosen)
+    assert model.visual_tokens(torch.from_numpy(clips(3))).shape == (3, 8, 32)
+    assert np.isfinite(model.loss(conversation(TOKENIZER, 2)).item())
+
+
+def test_what_is_seen_changes_the_answer():
+    model = lmm()
+    batch = conversation(TOKENIZER, 1)
+    other = collate(
+        [
+            encode_training(
+                TOKENIZER,
+                [("user", VISUAL + "\nwhat colour is the circle?"), ("assistant", "red")],
+                tokens_per_clip=8,
+            )
+        ],
+        [255 - clips(1)],
+        [0],
+        tokens_per_clip=8,
+    )
+    assert torch.equal(batch.tokens, other.tokens)
+    assert not torch.isclose(model.loss(batch), model.loss(other))

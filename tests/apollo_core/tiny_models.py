@@ -1,0 +1,112 @@
+"""Tiny models of the real classes, and conversations to put through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+from apollo_core.batch import Batch, collate
+from apollo_core.chat import encode_training
+from apollo_core.connector import Connector
+from apollo_core.design import MlpAvgResampler, PerceiverResampler, Resampler
+from apollo_core.encoders import siglip, videomae
+from apollo_core.encoders.encoder import VideoEncoder
+from apollo_core.geometry import VisionGeometry
+from apollo_core.integration import VISUAL
+from apollo_core.microworld.parts import VOCABULARY_SIZE
+from apollo_core.model import VideoLMM
+
+FRAMES = 4
+IMAGE = VisionGeometry(dim=16, depth=2, heads=2, mlp=32, size=32, patch=8)
+VIDEO = VisionGeometry(dim=24, depth=2, heads=2, mlp=48, size=16, patch=8, frames=16, tubelet=2)
+SIZES: dict[str, Any] = dict(  # noqa: C408 - keywords of a config
+    hidden_size=32,
+    intermediate_size=48,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    vocab_size=VOCABULARY_SIZE,
+    max_position_embeddings=512,
+    initializer_range=0.2,
+)
+PERCEIVER = PerceiverResampler(
+    kind="perceiver", tokens_per_frame=2, heads=4, kv_heads=2, head_dim=8
+)
+POOLING = MlpAvgResampler(kind="mlp_avg", tokens_per_frame=2)
+
+
+def qwen2(*, tied: bool = True) -> Qwen2ForCausalLM:
+    """A language model of the Qwen2 class."""
+    return Qwen2ForCausalLM(Qwen2Config(**SIZES, tie_word_embeddings=tied)).eval()
+
+
+def llama() -> LlamaForCausalLM:
+    """A language model of another class, its head not tied."""
+    return LlamaForCausalLM(LlamaConfig(**SIZES, tie_word_embeddings=False)).eval()
+
+
+def image_encoder() -> VideoEncoder:
+    """A SigLIP."""
+    return siglip.create(IMAGE, frames_per_clip=FRAMES).eval()
+
+
+def video_encoder() -> VideoEncoder:
+    """A VideoMAE."""
+    return videomae.create(VIDEO, frames_per_clip=FRAMES).eval()
+
+
+def lmm(
+    llm: PreTrainedModel | None = None,
+    *,
+    encoders: Sequence[VideoEncoder] | None = None,
+    resampler: Resampler = PERCEIVER,
+    seed: int = 0,
+) -> VideoLMM:
+    """A whole model from one seed; both encoders unless told otherwise."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        towers = [image_encoder(), video_encoder()] if encoders is None else encoders
+        language = qwen2() if llm is None else llm
+        dims = [tower.dim for tower in towers]
+        connector = Connector(resampler, dims=dims, hidden=32, frames_per_clip=FRAMES)
+        return VideoLMM(towers, connector, language).eval()
+
+
+def clips(count: int, seed: int = 0) -> np.ndarray:
+    """Frames of `count` clips, as decoded."""
+    shape = (count, FRAMES, 32, 32, 3)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def conversation(tokenizer: PreTrainedTokenizerBase, media: int = 0, answer: str = "red") -> Batch:
+    """One conversation about `media` clips."""
+    return conversations(tokenizer, [(media, answer)])
+
+
+def conversations(
+    tokenizer: PreTrainedTokenizerBase, asked: Sequence[tuple[int, str]], *, per_clip: int = 8
+) -> Batch:
+    """A batch of conversations, each about its own number of clips, with its answer."""
+    encoded = [
+        encode_training(
+            tokenizer,
+            [("user", VISUAL * count + "\nwhat colour is the circle?"), ("assistant", answer)],
+            tokens_per_clip=per_clip,
+        )
+        for count, answer in asked
+    ]
+    frames = [clips(count, seed) for seed, (count, _) in enumerate(asked) if count]
+    numbers = iter(range(len(frames)))
+    shown = [next(numbers) if count else -1 for count, _ in asked]
+    return collate(encoded, frames, shown, tokens_per_clip=per_clip)
