@@ -115,6 +115,12 @@ def main() -> None:
         sys.exit(_told(error, code=2))
     except ApolloError as error:
         sys.exit(_told(error, code=1))
+    except ModuleNotFoundError as error:
+        # Ours are all there, so it is a package of the extra that the plain install leaves out.
+        if (error.name or "").split(".")[0] in ("apollo_core", "orchestrator", "analysis"):
+            raise
+        text = f"this command needs {error.name}: pip install 'apollo-sweeps[sweep]'"
+        sys.exit(_told(BadInput(text), code=2))
 
 
 def _report_on_sweep(sweep: Path, options: TableOptions, out: Path, store: Path) -> None:

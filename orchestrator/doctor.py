@@ -11,6 +11,8 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from apollo_core.errors import BadInput
+
 # Module -> package of the extra `[sweep]` that brings it.
 _NEEDED = {
     "torch": "torch",
@@ -37,6 +39,17 @@ class Finding:
 def findings(store: Path) -> list[Finding]:
     """Everything looked at."""
     return [*_packages(), _harmful(), _processors(), _space(store)]
+
+
+def require_sweep_packages() -> None:
+    """Raise `BadInput` where this is the plain install, before anything is written."""
+    missing = [finding.text for finding in _packages() if not finding.good]
+    if missing:
+        names = ", ".join(text.split()[0] for text in missing)
+        raise BadInput(
+            f"this installation cannot run sweeps ({names} missing): "
+            "pip install 'apollo-sweeps[sweep]'"
+        )
 
 
 def _packages() -> Iterator[Finding]:

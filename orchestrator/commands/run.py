@@ -35,6 +35,7 @@ def run(
 ) -> None:
     """Run every stage that is not done. Stopped or killed, run the same again to go on."""
     from orchestrator.cost import plan_cost, plan_flops
+    from orchestrator.doctor import require_sweep_packages
     from orchestrator.graph import build_plan
     from orchestrator.local_engine import LocalEngine
     from orchestrator.progress import make_progress
@@ -46,8 +47,10 @@ def run(
     from orchestrator.sweep_file import load_sweep
     from orchestrator.sweep_record import record_of
 
+    require_sweep_packages()
+    wanted = load_sweep(sweep)
     opened = open_store(store)
-    plan = build_plan(load_sweep(sweep), store=opened.root)
+    plan = build_plan(wanted, store=opened.root)
     flops = plan_flops(plan)
     cost = plan_cost(plan, flops, measure_speeds(plan, flops, store=opened.root))
     progress = make_progress()
