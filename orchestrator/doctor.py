@@ -13,16 +13,9 @@ from pathlib import Path
 
 from apollo_core.errors import BadInput
 
-# Module -> package of the extra `[sweep]` that brings it.
-_NEEDED = {
-    "torch": "torch",
-    "transformers": "transformers",
-    "ray.tune": "ray",
-    "mlflow": "mlflow",
-    "decord": "decord2",
-    "av": "av",
-    "safetensors": "safetensors",
-}
+# Of the extra `[sweep]`. By distribution and never by module: looking for `ray.tune` would import
+# Ray, which settles its authentication there and then; and decord is not decord2.
+_NEEDED = ("torch", "transformers", "ray", "mlflow", "decord2", "av", "safetensors")
 # Beside a CPU build of torch it breaks every import of a transformers model.
 _HARMFUL = "torchvision"
 _LEAST_FREE = 1 << 30
@@ -54,12 +47,11 @@ def require_sweep_packages() -> None:
 
 def _packages() -> Iterator[Finding]:
     yield Finding(good=True, text=f"Python {platform.python_version()}")
-    for module, package in _NEEDED.items():
+    for package in _NEEDED:
         try:
-            there = find_spec(module) is not None
-            version = metadata.version(package) if there else ""
-        except (ModuleNotFoundError, metadata.PackageNotFoundError):
-            version = ""  # a module of another package counts as absent: decord is not decord2
+            version = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            version = ""
         told = version or "install apollo-sweeps[sweep]"
         yield Finding(good=bool(version), text=f"{package} {told}")
 
