@@ -98,12 +98,16 @@ def test_a_real_video_and_its_frames_are_fed_side_by_side(decoder, nasa, tmp_pat
     (tmp_path / "real.mp4").symlink_to(nasa)
     for name in ("a.png", "b.png"):
         Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save(tmp_path / name)
+    clips = decoder.read_clips(nasa, SAMPLING, size=32).stacked()
     feed = feeder(
         [[video("real.mp4")], [images("a.png", "b.png")], [text(1)]], decoder, tmp_path, samples=3
     )
     (step,) = feed.batches(3, 3)
     (batch,) = step
     assert batch.clips.shape == (3 + 2, 4, 32, 32, 3)
+    shown = next(row[row >= 0] for row in batch.source if (row >= 0).sum() == 6)
+    first = int(shown[0]) // 2
+    assert (batch.clips[first : first + 3].numpy() == clips).all()
     seen = sorted(int((row >= 0).sum()) for row in batch.source)
     assert seen == [0, 2 * 2, 3 * 2]
     assert feed.fed.samples == [1, 1, 1]

@@ -69,6 +69,8 @@ def test_one_step_changes_every_tensor_of_the_trained_modules_and_no_other(train
 def test_frozen_modules_are_in_eval_mode_and_trained_ones_are_not():
     model = lmm()
     run(model, [[conversations(TOKENIZER, ASKED[:2])]], recipe({"connector": 1e-3}))
+    frozen = [*model.vision.parameters(), *model.llm.parameters()]
+    assert not any(parameter.requires_grad for parameter in frozen)
     assert (model.vision.training, model.connector.training, model.llm.training) == (
         False,
         True,

@@ -70,6 +70,19 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
     return Chain(shop, parents, first, second, list(shop.events))
 
 
+def context_of(chain: Chain, *folders: Path) -> StageContext:
+    """What a stage after those in `folders` is given."""
+    return StageContext(
+        out=chain.shop.folder,
+        parents=chain.parents,
+        chain=folders,
+        locations=chain.shop.locations,
+        media_root=chain.shop.media_root,
+        execution=Execution(),
+        report=chain.shop.events.append,
+    )
+
+
 def test_a_checkpoint_holds_only_what_its_stage_trained(chain):
     for folder, trained in ((chain.align, ["connector"]), (chain.sft, ["connector", "llm"])):
         assert json.loads((folder / "checkpoint.json").read_text()) == {"modules": trained}
@@ -88,15 +101,7 @@ def test_weights_lie_in_safetensors_and_nothing_else_is_stored_as_them(chain):
 
 
 def test_the_chain_restores_every_module_from_where_it_was_last_trained(chain):
-    context = StageContext(
-        out=chain.shop.folder,
-        parents=chain.parents,
-        chain=(chain.align, chain.sft),
-        locations=chain.shop.locations,
-        media_root=chain.shop.media_root,
-        execution=Execution(),
-        report=chain.shop.events.append,
-    )
+    context = context_of(chain, chain.align, chain.sft)
     model, _ = assemble(evaluation(BOTH).model, 0, context)
     tuned = load_file(chain.sft / "weights.safetensors")
     for name in ("connector", "llm"):
@@ -183,6 +188,9 @@ def test_vision_is_trained_and_stored_where_a_schedule_says_so(chain):
     stored = load_file(out / "weights.safetensors")
     assert {name.split(".")[1] for name in stored} == {"0", "1"}
     before = load_file(chain.parents["encoder:0"] / "weights.safetensors")
+    model, _ = assemble(vision.model, 0, context_of(chain, chain.align, out))
+    aligned = load_file(chain.align / "weights.safetensors")
+    assert torch.equal(model.connector.marks, aligned["connector.marks"])
     key = "model.embeddings.patch_embedding.weight"
     assert not torch.equal(stored[f"vision.0.{key}"], before[f"encoder.{key}"])
 
