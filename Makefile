@@ -30,6 +30,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## run sweeps/demo.yaml on a local Ray and write out/demo/report.html
 	@$(BIN)/apollo run sweeps/demo.yaml --store $(STORE)
 	@$(BIN)/apollo report sweeps/demo.yaml --store $(STORE) --out out/demo
+	@echo "Or shorter: make ui"
 
 ui: setup ## open the MLflow UI of the store on http://127.0.0.1:5000
 	@$(BIN)/apollo ui --store $(STORE)

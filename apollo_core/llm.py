@@ -14,9 +14,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
-from transformers.utils.logging import disable_progress_bar
 
 from apollo_core.places import Place
+from apollo_core.pretrained import load_whole
 
 
 def load_llm(
@@ -31,12 +31,9 @@ def load_llm(
 
     Weights are held in float32: a stage's precision is that of its arithmetic.
     """
-    disable_progress_bar()
     place = Place.parse(location)
     source = place.source if place.micro is None else str(parents["llm"])
-    model = AutoModelForCausalLM.from_pretrained(
-        source, revision=place.revision, dtype=torch.float32, use_safetensors=True
-    )
+    model = load_whole(AutoModelForCausalLM, source, revision=place.revision, dtype=torch.float32)
     return model, load_tokenizer(source, revision=place.revision)
 
 

@@ -9,6 +9,7 @@ from transformers import SiglipVisionConfig, SiglipVisionModel
 
 from apollo_core.encoders.encoder import HALF, InputSpec, VideoEncoder, side
 from apollo_core.geometry import VisionGeometry
+from apollo_core.pretrained import load_whole
 
 
 class Siglip(VideoEncoder):
@@ -47,5 +48,4 @@ def create(geometry: VisionGeometry, *, frames_per_clip: int) -> Siglip:
 
 def load(source: str, *, revision: str, frames_per_clip: int) -> Siglip:
     """A published or local SigLIP checkpoint (either tower layout, full or vision only)."""
-    model = SiglipVisionModel.from_pretrained(source, revision=revision, vision_use_head=False)
-    return Siglip(model)
+    return Siglip(load_whole(SiglipVisionModel, source, revision=revision, vision_use_head=False))

@@ -14,6 +14,7 @@ from transformers import VideoMAEConfig, VideoMAEModel
 from apollo_core.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, InputSpec, VideoEncoder, side
 from apollo_core.errors import BadInput
 from apollo_core.geometry import VisionGeometry
+from apollo_core.pretrained import load_whole
 
 
 class VideoMae(VideoEncoder):
@@ -56,7 +57,7 @@ def load(source: str, *, revision: str, frames_per_clip: int) -> VideoMae:
     """A published or local VideoMAE checkpoint, its position table made for the clip length."""
     config = VideoMAEConfig.from_pretrained(source, revision=revision)
     config.num_frames = _whole_tubelets(frames_per_clip, config.tubelet_size)
-    return VideoMae(VideoMAEModel.from_pretrained(source, revision=revision, config=config))
+    return VideoMae(load_whole(VideoMAEModel, source, revision=revision, config=config))
 
 
 def _whole_tubelets(frames: int, tubelet: int) -> int:
