@@ -193,7 +193,7 @@ class _Builder:
             part=part,
             corpus=corpus.fingerprint,
             seed=self.sweep.pretraining_seed,
-            samples=recipe.samples,
+            samples=self.sweep.data.pretraining.samples or recipe.samples,
             batch_size=recipe.batch_size,
             lr=recipe.lr,
             precision=self.sweep.execution.precision,

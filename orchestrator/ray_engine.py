@@ -13,21 +13,20 @@ import logging
 import math
 import os
 import secrets
-import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from apollo_core.errors import BadInput
+from apollo_core.errors import ApolloError, BadInput
 from orchestrator import failures
 from orchestrator.engine import OnOutcome
 from orchestrator.frontier import Capacity, Frontier
 from orchestrator.outcome import StageOutcome
 from orchestrator.redaction import redact
+from orchestrator.scratch import scratch_folder
 from orchestrator.store import Store
 from orchestrator.task import StageTask
 from orchestrator.worker import RunStage, run_task
@@ -37,9 +36,9 @@ if TYPE_CHECKING:
     from ray.tune.experiment import Trial
     from ray.tune.search import Searcher
 
-# Ray's own sockets lie below its temporary folder and a socket's path ends at 107 bytes; Ray adds
-# about 65 of them.
-_LONGEST_TEMPORARY = 30
+# Ray's own sockets lie below its temporary folder; a socket's path ends at 107 bytes, and
+# `/session_<date>_<time>_<microseconds>_<process>/sockets/plasma_store` takes up to 65 of them.
+_LONGEST_TEMPORARY = 107 - 65
 # Stages exchange files, not objects, so the shared memory stays close to Ray's least (75 MiB).
 _OBJECT_STORE_BYTES = 128 << 20
 _MANY = 10_000
@@ -76,6 +75,7 @@ class RayEngine:
 
         Raises:
             BadInput: the cluster cannot be reached, or a stage can never fit on it.
+            ApolloError: Ray did not start on this machine.
         """
         if frontier.is_finished:
             return
@@ -83,31 +83,35 @@ class RayEngine:
         with (
             Path(os.devnull).open("w") as nowhere,
             contextlib.redirect_stdout(nowhere),
-            cluster(self._address, self._cpus),
+            scratch_folder(longest=_LONGEST_TEMPORARY) as temporary,
+            cluster(self._address, self._cpus, temporary),
         ):
             if self._address is None:
                 _refuse_what_never_fits(frontier)
-            _fit(frontier, run_stage, on_outcome)
+            _fit(frontier, run_stage, on_outcome, temporary / "tune")
 
 
 @contextlib.contextmanager
-def cluster(address: str | None, cpus: int | None) -> Iterator[None]:
-    """Be connected to the cluster at `address`, else to a new one on this machine, meanwhile."""
+def cluster(address: str | None, cpus: int | None, temporary: Path) -> Iterator[None]:
+    """Be connected to the cluster at `address`, else to a new one on this machine, meanwhile.
+
+    Args:
+        address: of a running cluster.
+        cpus: of a new one; None takes the machine's.
+        temporary: folder of a new one's sockets and logs.
+    """
     _set_environment(_QUIET if address else {**_QUIET, **_own_token()})
     import ray
 
     if ray.is_initialized():  # the caller's cluster, and the caller's to stop
         yield
         return
-    temporary = _short_temporary_folder() if address is None else None
     try:
         with _own_signals():
             _connect(address, cpus, temporary)
         yield
     finally:
         ray.shutdown()
-        if temporary:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -132,7 +136,7 @@ def _set_environment(values: Mapping[str, str]) -> None:
         os.environ.setdefault(name, value)
 
 
-def _connect(address: str | None, cpus: int | None, temporary: Path | None) -> None:
+def _connect(address: str | None, cpus: int | None, temporary: Path) -> None:
     import ray
 
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
@@ -142,22 +146,21 @@ def _connect(address: str | None, cpus: int | None, temporary: Path | None) -> N
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise BadInput(f"--address {redact(address)}: {failures.one_line(error)}") from error
         return
-    # "local": without it Ray joins whatever cluster the last process on this machine left behind.
-    ray.init(
-        address="local",
-        num_cpus=cpus or os.cpu_count(),
-        include_dashboard=False,
-        object_store_memory=_OBJECT_STORE_BYTES,
-        _temp_dir=str(temporary),
-        **quiet,
-    )
-
-
-def _short_temporary_folder() -> Path:
-    folder = tempfile.gettempdir()
-    if len(folder) > _LONGEST_TEMPORARY:
-        folder = "/tmp"
-    return Path(tempfile.mkdtemp(prefix="apollo-", dir=folder))
+    try:
+        # "local": without it Ray joins whatever cluster the last process here left behind.
+        ray.init(
+            address="local",
+            num_cpus=cpus or os.cpu_count(),
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            _temp_dir=str(temporary),
+            **quiet,
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ApolloError(
+            f"Ray did not start on this machine: {failures.one_line(error)}. Nothing is lost; run "
+            "the same again, with --engine local if it keeps failing."
+        ) from error
 
 
 def _capacity() -> Capacity:
@@ -178,34 +181,30 @@ def _refuse_what_never_fits(frontier: Frontier) -> None:
             )
 
 
-def _fit(frontier: Frontier, run_stage: RunStage, on_outcome: OnOutcome) -> None:
+def _fit(frontier: Frontier, run_stage: RunStage, on_outcome: OnOutcome, folder: Path) -> None:
     from ray import tune
 
     for name in ("ray.tune", "ray.air", "ray.train"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    folder = Path(tempfile.mkdtemp(prefix="apollo-tune-"))
-    try:
-        tune.Tuner(
-            tune.with_resources(_trainable(run_stage), _placement),
-            tune_config=tune.TuneConfig(
-                search_alg=_searcher(frontier, on_outcome),
-                num_samples=-1,
-                # Without it Tune prepares one trial at a time; the frontier decides what fits.
-                max_concurrent_trials=_MANY,
-                reuse_actors=True,
-                trial_name_creator=_trial_name,
-                trial_dirname_creator=_trial_name,
-            ),
-            run_config=tune.RunConfig(
-                name="stages",
-                storage_path=str(folder),
-                verbose=0,
-                failure_config=tune.FailureConfig(max_failures=failures.INFRA_RETRIES),
-                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            ),
-        ).fit()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    tune.Tuner(
+        tune.with_resources(_trainable(run_stage), _placement),
+        tune_config=tune.TuneConfig(
+            search_alg=_searcher(frontier, on_outcome),
+            num_samples=-1,
+            # Without it Tune prepares one trial at a time; the frontier decides what fits.
+            max_concurrent_trials=_MANY,
+            reuse_actors=True,
+            trial_name_creator=_trial_name,
+            trial_dirname_creator=_trial_name,
+        ),
+        run_config=tune.RunConfig(
+            name="stages",
+            storage_path=str(folder),
+            verbose=0,
+            failure_config=tune.FailureConfig(max_failures=failures.INFRA_RETRIES),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+        ),
+    ).fit()
 
 
 def _trainable(run_stage: RunStage) -> type[tune.Trainable]:

@@ -175,15 +175,20 @@ class MixtureSets(Frozen):
 
 
 class PretrainingSets(Frozen):
-    """The sets that microworld parts learn from; a vision encoder without one stays untrained."""
+    """The sets that microworld parts learn from; a vision encoder without one stays untrained.
+
+    `samples` is how many each part learns from; absent = as its own recipe has it.
+    """
 
     text: str | None = None
     image: str | None = None
     video: str | None = None
+    samples: PositiveInt | None = None
 
     def by_modality(self) -> dict[str, str]:
         """Set name by modality, where there is one."""
-        return {name: name_of for name, name_of in self if name_of is not None}
+        sets = {"text": self.text, "image": self.image, "video": self.video}
+        return {modality: name for modality, name in sets.items() if name is not None}
 
 
 class Data(Frozen):

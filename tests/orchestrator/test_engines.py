@@ -12,6 +12,7 @@ from orchestrator import ray_engine
 from orchestrator.frontier import Frontier
 from orchestrator.local_engine import LocalEngine
 from orchestrator.ray_engine import RayEngine
+from orchestrator.scratch import scratch_folder
 from orchestrator.store import Store
 
 
@@ -30,7 +31,7 @@ def stages_are_importable():
 @pytest.fixture(scope="module")
 def cluster(stages_are_importable):
     """One Ray for the module: starting it takes seconds."""
-    with ray_engine.cluster(None, 2):
+    with scratch_folder(longest=40) as folder, ray_engine.cluster(None, 2, folder):
         yield
 
 

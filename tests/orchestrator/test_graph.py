@@ -64,6 +64,13 @@ def test_the_pretraining_seed_changes_everything_after_it(tmp_path):
     assert not set(one.values()) & set(other.values())
 
 
+def test_a_sweep_can_say_how_long_its_parts_are_pretrained(tmp_path):
+    plan = planned(tmp_path, {"data/pretraining/samples": 96})
+    identity = plan.stages[keys(plan)["pretrain"]].identity
+    assert identity.model_dump()["samples"] == 96
+    assert keys(plan)["pretrain"] != keys(planned(tmp_path))["pretrain"]
+
+
 def test_alignment_does_not_depend_on_the_mixture(tmp_path):
     plan = planned(tmp_path)
     base, other = keys(plan), keys(plan, "mixture=video-only@xs#0")

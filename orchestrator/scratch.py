@@ -1,0 +1,63 @@
+"""The temporary folder of one run: removed at its end, and by the next run if it was killed.
+
+A folder is in use as long as a process holds the lock on a file in it. The kernel gives the lock
+back when that process ends, however it ends; a process id would not do, since containers that share
+a folder for temporary files number their processes apart.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_PREFIX = "apollo-"
+_LOCK = ".apollo-run"
+# Processes that were told to end may still write for a moment.
+_PATIENCE = 5.0
+
+
+@contextmanager
+def scratch_folder(*, longest: int) -> Iterator[Path]:
+    """Make a folder for the time of the block, and remove those that killed runs left behind.
+
+    Args:
+        longest: what the path may have of characters; beyond, the folder lies in `/tmp`.
+    """
+    parent = Path(tempfile.gettempdir())
+    if len(f"{parent}/{_PREFIX}12345678") > longest:
+        parent = Path("/tmp")
+    remove_leftovers(parent)
+    # Renamed once it is locked: under its name there is never a folder that looks left behind.
+    making = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=parent))
+    with (making / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = making.rename(parent / making.name.removeprefix("."))
+        try:
+            yield folder
+        finally:
+            _remove(folder)
+
+
+def remove_leftovers(parent: Path) -> None:
+    """Remove the folders under `parent` that were made here and that nobody uses any more."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        try:
+            with (folder / _LOCK).open("r+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(folder)
+        except OSError:
+            continue  # in use, somebody else's, or nothing of ours
+
+
+def _remove(folder: Path) -> None:
+    until = time.monotonic() + _PATIENCE
+    while folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        if time.monotonic() > until:
+            return
+        time.sleep(0.05)
