@@ -18,7 +18,10 @@ TEXT, MARK_START, MARK_END = -1, -2, -3
 
 # For base models whose tokenizer comes without one.
 PLAIN_TEMPLATE = (
-    "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\\n' }}{% endfor %}"
+    "{{ bos_token if bos_token else '' }}"
+    "{% for m in messages %}{{ m['role'] + ': ' + m['content'] }}"
+    "{% if m['role'] == 'assistant' and eos_token %}{{ eos_token }}{% endif %}"
+    "{{ '\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
 )
 

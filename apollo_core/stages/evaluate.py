@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from apollo_core.decoding import Decoder
-from apollo_core.errors import DecodeFailed
+from apollo_core.errors import BadData, DecodeFailed
+from apollo_core.feeding import MOST_SKIPPED
 from apollo_core.manifest import Item, read_benchmark
 from apollo_core.media import MediaReader, Shown
 from apollo_core.model import VideoLMM
@@ -32,7 +33,8 @@ def run_evaluate(identity: EvaluateIdentity, context: StageContext) -> None:
 
     Raises:
         DecodeFailed: a video cannot be read and `bad_media` is `stop`; with `skip` its items are
-            left out and named in `skipped.json`.
+            left out of every regime, so that regimes stay comparable, and `skipped.json` names it.
+        BadData: with `skip`, too many items are left out.
     """
     device = settle(context.execution)
     model, tokenizer = assemble(identity.model, identity.seed, context)
@@ -60,9 +62,20 @@ def run_evaluate(identity: EvaluateIdentity, context: StageContext) -> None:
             for questions in _batches(in_order, reader, regime, identity, skipped):
                 rows += _answer(model, tokenizer, questions, regime, identity)
                 context.report({"step": len(rows), "steps": total})
-    text = "".join(json.dumps(row) + "\n" for row in rows)
+    kept = [row for row in rows if row["video"] not in skipped]
+    _refuse_ruins(items, skipped)
+    text = "".join(json.dumps(row) + "\n" for row in kept)
     (context.out / ITEMS).write_text(text, encoding="utf-8")
     (context.out / "skipped.json").write_text(json.dumps(skipped, indent=2) + "\n")
+
+
+def _refuse_ruins(items: Sequence[Item], skipped: Mapping[str, str]) -> None:
+    lost = sum(item.video in skipped for item in items)
+    if lost > MOST_SKIPPED * len(items):
+        raise BadData(
+            f"{lost} of {len(items)} items have videos that cannot be read; the rest would be "
+            f"another benchmark. The first: {next(iter(skipped))}"
+        )
 
 
 def _batches(

@@ -54,7 +54,7 @@ def supervised(tokenizer: PreTrainedTokenizerFast, encoded: Encoded) -> list[str
     ("template", "expected"),
     [
         (CHATML, ["red", "<|im_end|>", "left", "<|im_end|>"]),
-        (None, ["red", "left"]),  # the line break after an answer is no word of this tokenizer
+        (None, ["red", "<|im_end|>", "left", "<|im_end|>"]),  # an answer ends with the end token
     ],
     ids=["chatml", "no template"],
 )
