@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from transformers import PretrainedConfig
 
 from apollo_core import pixels
 from apollo_core.errors import BadInput
+
+Channels = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -17,8 +20,8 @@ class InputSpec:
     """What an encoder takes: side in pixels, and the normalisation that it was trained with."""
 
     size: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: Channels
+    std: Channels
 
 
 HALF = (0.5, 0.5, 0.5)
@@ -46,6 +49,13 @@ class VideoEncoder(nn.Module, ABC):
 
     spec: InputSpec
     dim: int
+
+    def _adopt(self, config: PretrainedConfig, *, mean: Channels, std: Channels) -> None:
+        """Take sizes from the config of a transformers vision model; `_side` is its grid's."""
+        size, patch = side(config.image_size), side(config.patch_size)
+        self.dim = config.hidden_size
+        self.spec = InputSpec(size, mean, std)
+        self._side = size // patch
 
     def forward(
         self, frames: UInt8[Tensor, "clips frames height width 3"]

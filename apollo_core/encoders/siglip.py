@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import SiglipVisionConfig, SiglipVisionModel
 
-from apollo_core.encoders.encoder import HALF, InputSpec, VideoEncoder, side
+from apollo_core.encoders.encoder import HALF, VideoEncoder
 from apollo_core.geometry import VisionGeometry
 from apollo_core.pretrained import load_whole
 
@@ -18,10 +18,7 @@ class Siglip(VideoEncoder):
     def __init__(self, model: SiglipVisionModel) -> None:
         super().__init__()
         self.model = model
-        self.dim = model.config.hidden_size
-        size, patch = side(model.config.image_size), side(model.config.patch_size)
-        self.spec = InputSpec(size, HALF, HALF)
-        self._side = size // patch
+        self._adopt(model.config, mean=HALF, std=HALF)
 
     def encode(
         self, clips: Float[Tensor, "clips frames 3 size size"]

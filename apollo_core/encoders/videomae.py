@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import VideoMAEConfig, VideoMAEModel
 
-from apollo_core.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, InputSpec, VideoEncoder, side
+from apollo_core.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, VideoEncoder
 from apollo_core.errors import BadInput
 from apollo_core.geometry import VisionGeometry
 from apollo_core.pretrained import load_whole
@@ -23,10 +23,7 @@ class VideoMae(VideoEncoder):
     def __init__(self, model: VideoMAEModel) -> None:
         super().__init__()
         self.model = model
-        self.dim = model.config.hidden_size
-        size, patch = side(model.config.image_size), side(model.config.patch_size)
-        self.spec = InputSpec(size, IMAGENET_MEAN, IMAGENET_STD)
-        self._side = size // patch
+        self._adopt(model.config, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
     def encode(
         self, clips: Float[Tensor, "clips frames 3 size size"]

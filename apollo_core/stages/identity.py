@@ -76,6 +76,11 @@ class PretrainIdentity(Frozen):
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.03
     precision: Precision = "float32"
 
+    @property
+    def steps(self) -> int:
+        """Optimiser steps; the last batch may be smaller."""
+        return -(-self.samples // self.batch_size)
+
 
 class ModelIdentity(Frozen):
     """The model that a stage trains or evaluates."""

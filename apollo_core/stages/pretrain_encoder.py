@@ -28,8 +28,9 @@ from apollo_core.stages.context import StageContext
 from apollo_core.stages.device import settle
 from apollo_core.stages.frames import frame_cache
 from apollo_core.stages.identity import PretrainIdentity
+from apollo_core.stages.recipes import pretraining_recipe
 from apollo_core.streams import torch_stream
-from apollo_core.training import Recipe, train
+from apollo_core.training import train
 from apollo_core.weights import save_modules
 
 # Part of the recipe, hence of PARTS_VERSION.
@@ -114,14 +115,7 @@ def pretrain_encoder(identity: PretrainIdentity, context: StageContext) -> None:
             {"encoder": both},
             loss,
             _batches(chosen, reader, identity.batch_size),
-            Recipe(
-                rates={"encoder": identity.lr},
-                steps=-(-identity.samples // identity.batch_size),
-                warmup=identity.warmup,
-                weight_decay=0.0,
-                clip_norm=1.0,
-                precision=identity.precision,
-            ),
+            pretraining_recipe(identity, "encoder"),
             device=device,
             report=context.report,
         )

@@ -21,8 +21,9 @@ from apollo_core.places import Place
 from apollo_core.stages.context import StageContext
 from apollo_core.stages.device import settle
 from apollo_core.stages.identity import PretrainIdentity
+from apollo_core.stages.recipes import pretraining_recipe
 from apollo_core.streams import torch_stream
-from apollo_core.training import Recipe, train
+from apollo_core.training import train
 
 
 def pretrain_llm(identity: PretrainIdentity, context: StageContext) -> None:
@@ -48,14 +49,7 @@ def pretrain_llm(identity: PretrainIdentity, context: StageContext) -> None:
         {"llm": model},
         lambda batch: token_loss(model, model.get_input_embeddings()(batch.tokens), batch),
         batches,
-        Recipe(
-            rates={"llm": identity.lr},
-            steps=-(-identity.samples // identity.batch_size),
-            warmup=identity.warmup,
-            weight_decay=0.0,
-            clip_norm=1.0,
-            precision=identity.precision,
-        ),
+        pretraining_recipe(identity, "llm"),
         device=device,
         report=context.report,
     )

@@ -16,7 +16,8 @@ from apollo_core.stages.context import StageContext
 from apollo_core.stages.device import micro_batch, settle
 from apollo_core.stages.frames import frame_cache
 from apollo_core.stages.identity import DataShare, TrainIdentity
-from apollo_core.training import Recipe, train
+from apollo_core.stages.recipes import training_recipe
+from apollo_core.training import train
 
 
 def run_train(identity: TrainIdentity, context: StageContext) -> None:
@@ -57,24 +58,12 @@ def run_train(identity: TrainIdentity, context: StageContext) -> None:
             feeder.batches(
                 identity.batch_size, micro_batch(execution, identity.batch_size, device)
             ),
-            recipe_of(identity),
+            training_recipe(identity),
             device=device,
             report=context.report,
         )
     save_trained(model, identity.lr.trained(), context.out)
     (context.out / "fed.json").write_text(json.dumps(_record(feeder.fed), indent=2) + "\n")
-
-
-def recipe_of(identity: TrainIdentity) -> Recipe:
-    """The stage's identity as the trainer takes it."""
-    return Recipe(
-        rates={name: rate for name, rate in identity.lr if rate > 0},
-        steps=identity.steps,
-        warmup=identity.warmup,
-        weight_decay=identity.weight_decay,
-        clip_norm=identity.clip_norm,
-        precision=identity.precision,
-    )
 
 
 def _samples(share: DataShare, context: StageContext) -> list[Sample]:
