@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from apollo_core.errors import BadData, BadInput
 from orchestrator import failures
@@ -19,6 +20,7 @@ from orchestrator.provenance import code_hash
 from orchestrator.store import Store
 from orchestrator.sweep_record import SweepRecord, record_of, register, sweep_folder
 from orchestrator.task import task_of
+from orchestrator.weights import PROVISIONAL
 from orchestrator.worker import RunStage, core_stage
 
 
@@ -90,6 +92,8 @@ def run_sweep(
         BadInput: the sweep cannot run as it is; nothing was started.
     """
     began = time.monotonic()
+    if plan.provisional and not plan.not_yet:
+        _name_absent_media(plan, progress)
     plan.require_runnable()
     for identifier in options.only:
         plan.variant(identifier)
@@ -188,10 +192,27 @@ def _check_media(plan: Plan, store: Store, missing: list[str], progress: Progres
         return
     folder = sweep_folder(store, plan.name)
     known = read_json(folder / "checked-media.json") or {}
-    manifests = _manifests(plan, missing)
-    for fingerprint, location in manifests.items():
-        if fingerprint in known:
-            continue
+    manifests = _manifests(plan, missing, "manifest:")
+    new = {name: location for name, location in manifests.items() if name not in known}
+    _refuse_bad_media(new.values(), plan, progress)
+    if new:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "checked-media.json", json.dumps({**known, **new}, indent=1))
+
+
+def _name_absent_media(plan: Plan, progress: Progress) -> None:
+    """A manifest that is there and has no fingerprint lacks media: say all that is wrong with them.
+
+    Nothing to say where the manifest itself is absent: the plan names it.
+    """
+    found = _manifests(plan, list(plan.stages), f"{PROVISIONAL}manifest:").values()
+    present = [location for location in found if Path(location).is_file()]
+    _refuse_bad_media(present, plan, progress)
+
+
+def _refuse_bad_media(locations: Iterable[str], plan: Plan, progress: Progress) -> None:
+    problems: list[str] = []
+    for location in locations:
         from apollo_core.check_media import check
 
         with progress.counting(f"checking media of {location}, files") as count:
@@ -199,20 +220,18 @@ def _check_media(plan: Plan, store: Store, missing: list[str], progress: Progres
         try:
             report.refuse_bad()
         except BadData as error:
-            raise BadInput(f"{error} (sweep file: data.bad_media: skip)") from error
-        known[fingerprint] = location
-    if known:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "checked-media.json", json.dumps(known, indent=1))
+            problems.append(str(error))
+    if problems:
+        raise BadInput("\n".join(problems) + " (sweep file: data.bad_media: skip)")
 
 
-def _manifests(plan: Plan, keys: list[str]) -> dict[str, str]:
-    """Fingerprint -> path of the manifests that stages read."""
+def _manifests(plan: Plan, keys: list[str], start: str) -> dict[str, str]:
+    """Fingerprint -> path of the manifests that stages read, by how their fingerprint starts."""
     return {
         fingerprint: location
         for key in keys
         for fingerprint, location in plan.stages[key].locations.items()
-        if fingerprint.startswith("manifest:")
+        if fingerprint.startswith(start)
     }
 
 
