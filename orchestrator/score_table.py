@@ -55,11 +55,13 @@ def score_rows(record: SweepRecord, store: Store) -> list[Row]:
     """Rows of the score table; a stage that is not done has none."""
     return [
         {
-            **_place(variant),
+            "design": variant.design,
+            "scale": variant.scale,
             "scale_size": variant.scale_size,
-            **variant.levels,
+            "seed": variant.seed,
             "metric": score.metric,
             "score": score.score,
+            **variant.levels,
             "n_items": score.n_items,
             "chance": score.chance,
         }

@@ -18,7 +18,7 @@ from pathlib import Path
 _PREFIX = "apollo-"
 _LOCK = ".apollo-run"
 # Processes that were told to end may still write for a moment.
-_PATIENCE = 5.0
+_PATIENCE = 10.0
 
 
 @contextmanager
@@ -55,9 +55,15 @@ def remove_leftovers(parent: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
+    """Remove the lock last: what cannot be removed now is then a leftover for the next run."""
     until = time.monotonic() + _PATIENCE
-    while folder.exists():
-        shutil.rmtree(folder, ignore_errors=True)
+    while others := [path for path in folder.iterdir() if path.name != _LOCK]:
+        for path in others:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
         if time.monotonic() > until:
             return
         time.sleep(0.05)
+    shutil.rmtree(folder, ignore_errors=True)

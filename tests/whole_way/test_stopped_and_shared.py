@@ -1,0 +1,45 @@
+"""A driver that is killed, and two drivers on one store."""
+
+import signal
+
+import pytest
+from apollo_command import processes_of, wait_until
+
+pytestmark = pytest.mark.slow
+
+# Two of Ray's own helpers look for their head for a minute before they give up; they hold nothing.
+PATIENT = {"ray::DashboardAgent", "ray::RuntimeEnvAgent"}
+
+
+def test_after_a_kill_the_same_command_goes_on_where_it_stopped(fresh, sweep, scores):
+    driver = fresh.start("run", sweep)
+    wait_until(fresh.is_at_work_after_training, seconds=120, what="training under way")
+    kept = fresh.finished()
+    driver.send_signal(signal.SIGKILL)
+    driver.communicate()
+    assert 0 < len(kept) < 15
+
+    code, _, err = fresh("run", sweep)
+    assert code == 0, err
+    assert "15 of 15 stages done" in err
+    after = fresh.finished()
+    assert {key: after[key] for key in kept} == kept
+    assert len(after) == 15
+    for key, attempt in fresh.attempts().items():
+        assert attempt == 1 + fresh.failures(key)
+    assert fresh.scores(sweep) == scores
+    assert processes_of(driver) <= PATIENT
+    left = sorted(path.as_posix() for path in fresh.temporary.glob("*apollo-*/**/*"))
+    assert not left
+
+
+def test_a_second_driver_waits_for_the_first_and_runs_no_stage_twice(fresh, sweep, scores):
+    first = fresh.start("run", sweep)
+    wait_until(lambda: any(fresh.store.glob("attempts/*/lease.json")), seconds=60, what="work")
+    second = fresh.start("run", sweep)
+    said = [driver.communicate(timeout=200)[1] for driver in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], said
+    assert all("15 of 15 stages done" in err for err in said)
+    assert set(fresh.attempts().values()) == {1}
+    assert len(fresh.finished()) == 15
+    assert fresh.scores(sweep) == scores
