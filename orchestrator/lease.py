@@ -206,7 +206,19 @@ def _owner_is_gone(lease: LeaseRecord) -> bool:
         return True
     except PermissionError:
         return False
-    return False
+    return _has_exited(lease.pid)
+
+
+def _has_exited(pid: int) -> bool:
+    """Whether a process is over though its number is still taken: nobody has asked for its end.
+
+    That lasts long where a container's first process collects no orphans.
+    """
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] in ("Z", "X")
 
 
 @cache

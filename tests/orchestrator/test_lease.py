@@ -78,6 +78,18 @@ def test_the_lease_of_a_killed_process_is_free_at_once(tmp_path):
     held.release()
 
 
+def test_the_lease_of_a_process_that_nobody_buried_is_free_at_once(tmp_path):
+    process = holder(tmp_path)
+    process.send_signal(signal.SIGKILL)
+    state = Path(f"/proc/{process.pid}/stat")
+    while ") Z " not in state.read_text():
+        time.sleep(0.01)
+    held = acquire(tmp_path)
+    assert held.epoch == 2
+    held.release()
+    end(process)
+
+
 def test_a_heartbeat_that_stands_still_is_stale_on_the_watchers_clock(tmp_path):
     held = acquire(tmp_path)
     elsewhere = lease_in(tmp_path).__dict__ | {"machine": "elsewhere", "pid": 1, "time": 9e9}
