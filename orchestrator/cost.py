@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from apollo_core.design import Sampling
+from apollo_core.microworld.parts import PRETRAINING_SAMPLING
 from apollo_core.stages.identity import (
     EvaluateIdentity,
     PretrainIdentity,
@@ -19,7 +20,7 @@ from apollo_core.stages.identity import (
     Regime,
     TrainIdentity,
 )
-from orchestrator.model_sizes import ModelSizes
+from orchestrator.model_sizes import ModelSizes, PartSizes
 from orchestrator.plan import Plan, StageNode
 from orchestrator.speeds import Speeds
 
@@ -114,7 +115,7 @@ def plan_flops(plan: Plan) -> dict[str, float]:
 def _stage_flops(plan: Plan, node: StageNode, sizes: ModelSizes) -> float:
     identity = node.identity
     if isinstance(identity, PretrainIdentity):
-        return 3 * identity.samples * sizes.llm_forward(0)
+        return 3 * identity.samples * _part(plan, node).forward
     if isinstance(identity, EvaluateIdentity):
         return _items(plan) * sum(
             _evaluation(plan, each, identity, sizes) for each in identity.regimes
@@ -187,16 +188,21 @@ def _modalities(plan: Plan) -> dict[str, str]:
 
 
 def _trained_bytes(plan: Plan) -> dict[str, int]:
-    """Bytes of what each stage keeps: the parameters of the modules that it trains."""
+    """Bytes of what each stage keeps: the parameters of the part or modules that it trains."""
     sizes: dict[str, int] = {}
     for variant in plan.variants:
         modules = ModelSizes.of(plan, variant).parameters()
         for key in variant.stages:
-            identity = plan.stages[key].identity
-            trained: tuple[str, ...] = ()
-            if isinstance(identity, PretrainIdentity):
-                trained = ("llm",)
-            elif isinstance(identity, TrainIdentity):
-                trained = identity.lr.trained()
-            sizes[key] = _BYTES_PER_PARAMETER * sum(modules[name] for name in trained)
+            node = plan.stages[key]
+            kept = 0
+            if isinstance(node.identity, PretrainIdentity):
+                kept = _part(plan, node).parameters
+            elif isinstance(node.identity, TrainIdentity):
+                kept = sum(modules[name] for name in node.identity.lr.trained())
+            sizes[key] = _BYTES_PER_PARAMETER * kept
     return sizes
+
+
+def _part(plan: Plan, node: StageNode) -> PartSizes:
+    clips = clip_count(PRETRAINING_SAMPLING, plan.sweep.data.video_seconds)
+    return PartSizes.of(node, video_clips=clips)

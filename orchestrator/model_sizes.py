@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from apollo_core.design import Resampler
 from apollo_core.geometry import LlmGeometry, VisionGeometry, connector_parameters
-from orchestrator.plan import Plan, Variant
+from apollo_core.microworld import parts
+from apollo_core.stages.identity import PretrainIdentity
+from orchestrator.plan import Plan, StageNode, Variant
 from orchestrator.weights import MICRO, encoder_reference, llm_reference
 
 # Assumed text beside the pictures of one sample, in tokens: question, answer, chat marks.
@@ -62,13 +64,7 @@ class ModelSizes:
 
     def vision_forward(self) -> float:
         """FLOPs of one clip through all encoders."""
-        total = 0.0
-        for encoder in self.encoders:
-            tokens = encoder.tokens(self.frames_per_clip)
-            seen = encoder.side**2 if encoder.frames == 1 else tokens
-            attention = 4 * encoder.depth * encoder.dim * seen
-            total += tokens * (2 * encoder.block_parameters + attention)
-        return total
+        return sum(_vision_forward(each, self.frames_per_clip) for each in self.encoders)
 
     def connector_forward(self) -> float:
         """FLOPs of one clip through the connector: its projections see every patch."""
@@ -84,10 +80,7 @@ class ModelSizes:
 
     def llm_forward(self, clips: float) -> float:
         """FLOPs of one sample through the language model, causal attention included."""
-        tokens = clips * self.clip_tokens + self.text_tokens
-        attention = 2 * self.llm.layers * self.llm.hidden * tokens
-        head = 2 * self.llm.vocabulary * self.llm.hidden * self.text_tokens
-        return tokens * (2 * self.llm.block_parameters + attention) + head
+        return _llm_forward(self.llm, clips * self.clip_tokens, self.text_tokens)
 
     def parameters(self) -> dict[str, int]:
         """Parameters by module."""
@@ -96,3 +89,50 @@ class ModelSizes:
             "connector": self.connector,
             "llm": self.llm.parameters,
         }
+
+
+@dataclass(frozen=True)
+class PartSizes:
+    """What a microworld part weighs, and what one sample of its pretraining costs.
+
+    Attributes:
+        parameters: of the part.
+        forward: FLOPs of one sample forward.
+    """
+
+    parameters: int
+    forward: float
+
+    @classmethod
+    def of(cls, node: StageNode, *, video_clips: int) -> PartSizes:
+        """Look up the part that a pretraining stage makes.
+
+        Args:
+            node: that stage.
+            video_clips: clips that `parts.PRETRAINING_SAMPLING` cuts a video into.
+        """
+        assert isinstance(node.identity, PretrainIdentity)
+        part = node.identity.part
+        found = parts.find(node.locations[part.fingerprint].removeprefix(MICRO), part.family)
+        if isinstance(found, parts.MicroLlm):
+            forward = _llm_forward(found.geometry, 0, _TEXT_TOKENS["micro"])
+        elif found.learns_from == "image":
+            forward = _vision_forward(found.geometry, 1)
+        else:
+            frames = parts.PRETRAINING_SAMPLING.frames_per_clip
+            forward = video_clips * _vision_forward(found.geometry, frames)
+        return cls(found.geometry.parameters, forward)
+
+
+def _vision_forward(encoder: VisionGeometry, frames: int) -> float:
+    tokens = encoder.tokens(frames)
+    seen = encoder.side**2 if encoder.frames == 1 else tokens
+    attention = 4 * encoder.depth * encoder.dim * seen
+    return float(tokens * (2 * encoder.block_parameters + attention))
+
+
+def _llm_forward(llm: LlmGeometry, visual: float, text: int) -> float:
+    tokens = visual + text
+    attention = 2 * llm.layers * llm.hidden * tokens
+    head = 2 * llm.vocabulary * llm.hidden * text
+    return tokens * (2 * llm.block_parameters + attention) + head

@@ -69,7 +69,10 @@ def measure_speeds(
 def _finished(
     plan: Plan, flops: Mapping[str, float], store: Path
 ) -> tuple[list[float], list[float]]:
-    """Speeds of this plan's finished stages: on a CPU, and for each GPU."""
+    """Speeds of this plan's finished stages: on a CPU, and for each GPU.
+
+    From a stage's first event to its last: a small stage's own time is mostly imports.
+    """
     cpu: list[float] = []
     gpu: list[float] = []
     for key, node in plan.stages.items():
@@ -77,13 +80,19 @@ def _finished(
         try:
             if not (folder / "DONE").exists():
                 continue
-            seconds = float(json.loads((folder / "provenance.json").read_bytes())["seconds"])
-        except (OSError, ValueError, KeyError, TypeError):
+            lines = (folder / "metrics.jsonl").read_bytes().splitlines()
+            first, last = json.loads(lines[0]), json.loads(lines[-1])
+            share = (last["step"] - first["step"]) / last["steps"]
+            seconds = last["time"] - first["time"]
+        except (OSError, ValueError, LookupError, TypeError, ZeroDivisionError):
             continue  # a plan only looks; the store itself says what is wrong with a stage
-        if seconds > 0 and node.gpus > 0:
-            gpu.append(flops[key] / seconds / node.gpus)
-        elif seconds > 0:
-            cpu.append(flops[key] / seconds)
+        if share <= 0 or seconds <= 0:
+            continue
+        speed = share * flops[key] / seconds
+        if node.gpus > 0:
+            gpu.append(speed / node.gpus)
+        else:
+            cpu.append(speed)
     return cpu, gpu
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from apollo_core.design import FpsSampling
 from apollo_core.geometry import LlmGeometry, VisionGeometry
 
 # Raised whenever a part's size, initialisation or pretraining below changes.
@@ -17,6 +18,9 @@ PARTS_VERSION = 1
 # Room for the microworld's words and the chat marks; a multiple of 32.
 VOCABULARY_SIZE = 128
 
+# How an encoder sees a video in pretraining (of a picture it sees one frame): part of the recipe,
+# hence of PARTS_VERSION.
+PRETRAINING_SAMPLING = FpsSampling(mode="fps", fps=2, frames_per_clip=4, max_clips=2)
 
 Modality = Literal["text", "image", "video"]
 

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from apollo_core.decoding import Decoder
-from apollo_core.design import FpsSampling
 from apollo_core.encoders.families import build_encoder
 from apollo_core.manifest import Sample, read_manifest
 from apollo_core.media import MediaReader
 from apollo_core.microworld.language import VOCABULARY, words
+from apollo_core.microworld.parts import PRETRAINING_SAMPLING
 from apollo_core.mixture import draw
 from apollo_core.stages.assembly import WEIGHTS
 from apollo_core.stages.context import StageContext
@@ -32,9 +32,6 @@ from apollo_core.stages.recipes import pretraining_recipe
 from apollo_core.streams import torch_stream
 from apollo_core.training import train
 from apollo_core.weights import save_modules
-
-# Part of the recipe, hence of PARTS_VERSION.
-SAMPLING = FpsSampling(mode="fps", fps=2, frames_per_clip=4, max_clips=2)
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ def pretrain_encoder(identity: PretrainIdentity, context: StageContext) -> None:
     device = settle(context.execution)
     location = context.locations[identity.part.fingerprint]
     encoder = build_encoder(
-        identity.part, location, frames_per_clip=SAMPLING.frames_per_clip, trained=None
+        identity.part, location, frames_per_clip=PRETRAINING_SAMPLING.frames_per_clip, trained=None
     )
     with torch_stream(identity.seed, "initialise words"):
         tower = WordTower(encoder.dim)
@@ -109,7 +106,7 @@ def pretrain_encoder(identity: PretrainIdentity, context: StageContext) -> None:
         return functional.binary_cross_entropy_with_logits(logits, pictures.words, reduction="sum")
 
     with Decoder(deadline_s=execution.decode_deadline_s, cache=frame_cache(execution)) as decoder:
-        reader = MediaReader(decoder, context.media_root, SAMPLING, "plain", encoder.spec.size)
+        reader = MediaReader(decoder, context.media_root, PRETRAINING_SAMPLING, "plain", encoder.spec.size)
         chosen = [samples[row] for row in order]
         train(
             {"encoder": both},

@@ -5,6 +5,8 @@ from small_sweep import planned
 
 from apollo_core.design import FpsSampling, PerceiverResampler, UniformSampling
 from apollo_core.geometry import connector_parameters
+from apollo_core.microworld.parts import ENCODERS, LLMS
+from apollo_core.stages.identity import PretrainIdentity
 from orchestrator.cost import clip_count, plan_cost, plan_flops
 from orchestrator.speeds import Speeds, measure_speeds
 
@@ -64,17 +66,77 @@ def test_training_more_modules_costs_more_and_keeps_more(tmp_path):
     assert only_llm.bytes + connector.bytes == both.bytes < everything.bytes
 
 
-def test_finished_stages_tell_the_speed_of_this_machine(tmp_path):
+PARTS = {
+    "data/sets/pictures": {"manifest": "image_captions.jsonl", "modality": "image"},
+    "data/pretraining": {"text": "words", "image": "pictures", "video": "captions"},
+}
+
+
+def pretraining(tmp_path, changes=None):
+    """Name of each part -> cost of its pretraining."""
+    plan, cost = costed(tmp_path, {**PARTS, **(changes or {})})
+    return {
+        node.locations[node.identity.part.fingerprint].removeprefix("micro:"): cost.stages[key]
+        for key, node in plan.stages.items()
+        if isinstance(node.identity, PretrainIdentity)
+    }
+
+
+def test_pretraining_a_part_keeps_the_parts_own_bytes(tmp_path):
+    found = pretraining(tmp_path, {"scales/l": {"llm": "micro:qwen2-l", "size": 0.0002}})
+    sizes = {name: part.geometry.parameters for name, part in {**ENCODERS, **LLMS}.items()}
+    assert {name: cost.bytes for name, cost in found.items()} == {
+        name: 4 * sizes[name] for name in ("siglip", "videomae", "qwen2-xs", "qwen2-l")
+    }
+
+
+def test_pretraining_an_encoder_costs_its_own_forward_whatever_the_language_models_are(tmp_path):
+    small = pretraining(tmp_path)
+    large = pretraining(tmp_path, {"scales/xs": {"llm": "micro:qwen2-l", "size": 0.0002}})
+    for name in ("siglip", "videomae"):
+        assert small[name].flops == large[name].flops
+    # A picture: one frame of 16 patches through 2 blocks; forward and backward are 3 forwards.
+    matrices, attention = 2 * (4 * 48**2 + 2 * 48 * 96), 4 * 2 * 48 * 16
+    forward = 16 * (2 * matrices + attention)
+    assert small["siglip"].flops == 3 * ENCODERS["siglip"].pretraining.samples * forward
+
+
+def test_pretraining_on_longer_videos_costs_more_up_to_the_clips_that_it_looks_at(tmp_path):
+    seconds = {s: pretraining(tmp_path, {"data/mean_seconds": s})["videomae"] for s in (2, 4, 60)}
+    assert seconds[4].flops == seconds[60].flops == 2 * seconds[2].flops
+
+
+def finish(folder, key, events):
+    """Leave what speeds are read from, as a finished stage does."""
+    stage = folder / "store" / "stages" / key
+    stage.mkdir(parents=True)
+    (stage / "metrics.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    (stage / "provenance.json").write_text(json.dumps({"seconds": 1000.0}))
+    (stage / "DONE").touch()
+
+
+def test_finished_stages_tell_the_speed_of_this_machine_without_their_start(tmp_path):
     plan = planned(tmp_path)
     flops = plan_flops(plan)
     for key in list(plan.stages)[:3]:
-        folder = tmp_path / "store" / "stages" / key
-        folder.mkdir(parents=True)
-        (folder / "provenance.json").write_text(json.dumps({"seconds": flops[key] / 5e9}))
-        (folder / "DONE").touch()
+        steps, took = 8, flops[key] / 5e9
+        times = [(step, 100 + took * step / steps) for step in range(1, steps + 1)]
+        finish(tmp_path, key, [{"step": n, "steps": steps, "time": time} for n, time in times])
     speeds = measure_speeds(plan, flops, store=tmp_path / "store")
-    assert speeds.cpu == pytest.approx(5e9)
+    assert speeds.cpu == pytest.approx(5e9, rel=1e-3)
     assert speeds.cpu_source == "median of 3 finished stages"
+
+
+def test_stages_too_short_to_tell_a_speed_are_left_out(tmp_path):
+    plan = planned(tmp_path)
+    flops = plan_flops(plan)
+    for key, events in zip(
+        plan.stages,
+        ([], [{"step": 1, "steps": 1, "time": 1.0}], [{"step": n, "time": 1.0} for n in (1, 2)]),
+        strict=False,
+    ):
+        finish(tmp_path, key, events)
+    assert "matrix product" in measure_speeds(plan, flops, store=tmp_path / "store").cpu_source
 
 
 def test_without_finished_stages_a_probe_or_a_data_sheet_tells_the_speed(tmp_path):
