@@ -47,7 +47,7 @@ class ScoreTable:
             block, all text.
         scales: from small to large.
         sizes: scale -> billions of parameters; None where the table does not say.
-        metrics: in the order of the file.
+        metrics: those with a score, in the order of the file.
         axes, blocks: names of columns of `designs`.
         chance: metric -> score of a guesser, where known.
         missing: every cell that is not there.
@@ -83,9 +83,10 @@ def load_table(path: Path, options: TableOptions) -> ScoreTable:
     """
     tidy = tidy_rows(read_rows(path), options)
     scales, sizes, warnings = _ordered_scales(tidy, options)
-    metrics = tuple(tidy["metric"].unique())
-    _refuse_empty_metrics(tidy, metrics)
-    chance = _chance(tidy, options, metrics)
+    listed = tuple(tidy["metric"].unique())
+    metrics, unscored = _scored_metrics(tidy, listed)
+    warnings += unscored
+    chance = _chance(tidy, options, listed)
     tidy = tidy.assign(
         scale_size=tidy["scale"].map(dict(sizes)) if sizes else np.nan,
         chance=tidy["metric"].map(dict(chance)),
@@ -107,7 +108,7 @@ def load_table(path: Path, options: TableOptions) -> ScoreTable:
         blocks=blocks,
         chance=chance,
         lower_is_better=options.lower_is_better,
-        missing=_missing(tidy, cells, designs.index, scales, metrics),
+        missing=_missing(tidy, cells, designs.index, scales, listed),
         warnings=(*warnings, *_seed_warnings(tidy, cells)),
         rows=_contract_columns(tidy, attributes, sized=sizes is not None),
     )
@@ -155,11 +156,20 @@ def _refuse_incomplete(names: Iterable[str], found: list[str], *, option: str) -
         raise TableError(f"{option}: no value for {', '.join(absent)}; give all scales or none.")
 
 
-def _refuse_empty_metrics(tidy: pd.DataFrame, metrics: Iterable[str]) -> None:
+def _scored_metrics(
+    tidy: pd.DataFrame, listed: tuple[str, ...]
+) -> tuple[tuple[str, ...], list[str]]:
+    """The metrics that have a score anywhere, and a warning for each that has none.
+
+    Raises:
+        TableError: no metric has a score.
+    """
     filled = tidy.groupby("metric")["score"].count()
-    for metric in metrics:
-        if filled[metric] == 0:
-            raise TableError(f"metric {metric!r}: all its scores are empty; leave it out.")
+    scored = tuple(metric for metric in listed if filled[metric])
+    if not scored:
+        raise TableError("every score in the table is empty; a report needs some.")
+    unscored = [metric for metric in listed if not filled[metric]]
+    return scored, [f"{metric}: no design has a score at any scale" for metric in unscored]
 
 
 def _chance(

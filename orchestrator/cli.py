@@ -124,6 +124,7 @@ def main() -> None:
 
 
 def _report_on_sweep(sweep: Path, options: TableOptions, out: Path, store: Path) -> None:
+    from dataclasses import replace
     from tempfile import TemporaryDirectory
 
     from analysis.report import report_on_file
@@ -134,6 +135,9 @@ def _report_on_sweep(sweep: Path, options: TableOptions, out: Path, store: Path)
 
     opened = open_store(store)
     record = known_sweep(sweep, opened)
+    if options.design == ("design",):
+        # Told, not found from the table: of a grid without base no column looks like an axis.
+        options = replace(options, axes=record.axes)
     with TemporaryDirectory() as folder:
         table = Path(folder) / "scores.csv"
         write_scores(record, opened, table)

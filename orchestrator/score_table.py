@@ -52,22 +52,53 @@ def scores_of_items(benchmark: str, items: Iterable[Item]) -> list[Score]:
 
 
 def score_rows(record: SweepRecord, store: Store) -> list[Row]:
-    """Rows of the score table; a stage that is not done has none."""
-    return [
-        {
-            "design": variant.design,
-            "scale": variant.scale,
-            "scale_size": variant.scale_size,
-            "seed": variant.seed,
-            "metric": score.metric,
-            "score": score.score,
-            **variant.levels,
-            "n_items": score.n_items,
-            "chance": score.chance,
-        }
+    """Rows of the score table, for everything that was planned; empty where nothing is done.
+
+    What is not done has an empty score for each metric of its benchmark: the overall ones, and the
+    categories that a finished replicate met.
+    """
+    found = {
+        (variant.id, benchmark): scores_of_items(benchmark, read_json_lines(folder / ITEMS))
         for variant, benchmark, folder in _finished(record, store)
-        for score in scores_of_items(benchmark, read_json_lines(folder / ITEMS))
+    }
+    if not found:
+        return []
+    planned = _planned_metrics(record, found)
+    return [
+        _row(variant, metric, scores.get(metric))
+        for variant in record.variants
+        for benchmark in variant.evaluations
+        for scores in [{score.metric: score for score in found.get((variant.id, benchmark), ())}]
+        for metric in scores or planned[benchmark]
     ]
+
+
+def _planned_metrics(
+    record: SweepRecord, found: Mapping[tuple[str, str], list[Score]]
+) -> dict[str, list[str]]:
+    """Benchmark -> its metrics, as far as sweep and finished replicates tell."""
+    metrics: dict[str, dict[str, None]] = defaultdict(dict)
+    for (_, benchmark), scores in found.items():
+        metrics[benchmark].update(dict.fromkeys(score.metric for score in scores))
+    for variant in record.variants:
+        for benchmark, key in variant.evaluations.items():
+            for regime in record.stages[key].regimes:
+                metrics[benchmark][f"{benchmark}/{regime}/{OVERALL}"] = None
+    return {benchmark: list(names) for benchmark, names in metrics.items()}
+
+
+def _row(variant: VariantRecord, metric: str, score: Score | None) -> Row:
+    return {
+        "design": variant.design,
+        "scale": variant.scale,
+        "scale_size": variant.scale_size,
+        "seed": variant.seed,
+        "metric": metric,
+        "score": score.score if score else None,
+        **variant.levels,
+        "n_items": score.n_items if score else None,
+        "chance": score.chance if score else None,
+    }
 
 
 def item_rows(record: SweepRecord, store: Store) -> Iterator[Row]:
@@ -92,7 +123,8 @@ def write_scores(record: SweepRecord, store: Store, path: Path) -> int:
         raise BadInput(
             f"{record.name}: no evaluation is done in the store {store.root}; `apollo run` it first"
         )
-    pd.DataFrame(rows).to_csv(path, index=False, lineterminator="\n")
+    table = pd.DataFrame(rows).astype({"n_items": "Int64"})  # whole numbers, with gaps
+    table.to_csv(path, index=False, lineterminator="\n")
     return len(rows)
 
 

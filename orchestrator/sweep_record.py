@@ -7,6 +7,7 @@ stages and their keys. Status, tracking, the score table and gc read records, ne
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from pathlib import Path
 
@@ -14,22 +15,27 @@ from pydantic import JsonValue, ValidationError
 
 from apollo_core.errors import BadInput
 from apollo_core.frozen import Frozen
-from apollo_core.stages.identity import PretrainIdentity
+from apollo_core.stages.identity import EvaluateIdentity, PretrainIdentity
 from orchestrator.files import write_atomically
 from orchestrator.plan import Plan, StageNode
 from orchestrator.store import Store
+
+# Other things lie beside the records: what is known of the sweep's media, for one.
+_RECORD = re.compile(r"[0-9a-f]{16}\.json|latest\.json")
 
 
 class StageRecord(Frozen):
     """One stage: its kind, what the sweep calls it, and role -> key of its parents.
 
-    `part` is what a pretraining stage makes, as the sweep file names it (`micro:NAME`).
+    `part` is what a pretraining stage makes, as the sweep file names it (`micro:NAME`); `regimes`
+    are those of an evaluation.
     """
 
     kind: str
     label: str
     parents: dict[str, str]
     part: str = ""
+    regimes: tuple[str, ...] = ()
 
 
 class VariantRecord(Frozen):
@@ -62,6 +68,11 @@ class SweepRecord(Frozen):
         more = f" and {len(users) - 1} more" if len(users) > 1 else ""
         return f"{stage.label} {users[0]}{more}"
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes of its designs."""
+        return tuple(dict.fromkeys(axis for each in self.variants for axis in each.levels))
+
     def only(self, identifiers: tuple[str, ...]) -> frozenset[str]:
         """Keys of the stages that these replicates need; of all of them where none is named."""
         wanted = identifiers or tuple(variant.id for variant in self.variants)
@@ -89,7 +100,11 @@ def record_of(plan: Plan) -> SweepRecord:
         ),
         stages={
             key: StageRecord(
-                kind=node.kind, label=node.label, parents=dict(node.parents), part=_part(node)
+                kind=node.kind,
+                label=node.label,
+                parents=dict(node.parents),
+                part=_part(node),
+                regimes=_regimes(node),
             )
             for key, node in plan.stages.items()
         },
@@ -101,6 +116,11 @@ def _part(node: StageNode) -> str:
     if not isinstance(identity, PretrainIdentity):
         return ""
     return node.locations[identity.part.fingerprint]
+
+
+def _regimes(node: StageNode) -> tuple[str, ...]:
+    identity = node.identity
+    return identity.regimes if isinstance(identity, EvaluateIdentity) else ()
 
 
 def sweep_folder(store: Store, name: str) -> Path:
@@ -141,7 +161,8 @@ def all_registered(store: Store) -> list[SweepRecord]:
     Raises:
         BadInput: a record cannot be read: guessing which stages are in use could lose results.
     """
-    return [_read(path) for path in sorted((store.root / "sweeps").glob("*/*.json"))]
+    found = sorted((store.root / "sweeps").glob("*/*.json"))
+    return [_read(path) for path in found if _RECORD.fullmatch(path.name)]
 
 
 def _read(path: Path) -> SweepRecord:

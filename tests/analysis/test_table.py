@@ -84,7 +84,7 @@ def test_two_scores_under_one_seed_are_two_runs_only_where_the_seed_column_is_na
         ("design,scale,metric,score\na,s,m,1\na,l,m,inf\n", "row 3: .*not a finite number"),
         ("design,scale,metric,score\na,s,m,1\na,s,m,2\n", "rows 2 and 3: the same cell twice"),
         ("design,scale,metric,score\na,s,m,1\nb,s,m,2\n", "one scale only"),
-        ("design,scale,metric,score\na,s,m,\na,l,m,nan\n", "all its scores are empty"),
+        ("design,scale,metric,score\na,s,m,\na,l,m,nan\n", "every score in the table is empty"),
         ("design,scale,metric,score\n,s,m,1\na,l,m,2\n", "row 2: the design is empty"),
         ("design,scale,score,score\na,s,1,1\n", "'score' stands twice in the header"),
         ("design,scale,metric,score\na,s,m,1\na,l,m,1,9\n", "not a CSV table"),
@@ -126,3 +126,19 @@ def test_a_file_that_is_absent_or_no_text_is_named(tmp_path: Path):
 def test_a_bad_option_is_named(tmp_path: Path, options: dict[str, str], message: str):
     with pytest.raises(TableError, match=message):
         load_table(write(tmp_path, TIDY), TableOptions.parse(**options))  # pyright: ignore[reportArgumentType]
+
+
+def test_a_metric_without_any_score_is_missing_everywhere_and_said(tmp_path: Path):
+    empty = "".join(
+        f"{d},{s},{z},0,c/video/overall,,{d},base\n"
+        for d, s, z in (
+            ("base", "s", 0.1),
+            ("base", "l", 0.4),
+            ("fast", "s", 0.1),
+            ("fast", "l", 0.4),
+        )
+    )
+    table = load_table(write(tmp_path, TIDY + empty), TableOptions())
+    assert table.metrics == ("b/video/overall",)
+    assert any("c/video/overall: no design has a score" in note for note in table.warnings)
+    assert {m.scale for m in table.missing if m.metric == "c/video/overall"} == {"s", "l"}

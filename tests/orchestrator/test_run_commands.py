@@ -128,6 +128,15 @@ def test_gc_lists_nothing_of_a_sweep_that_ran(ran, apollo):
     )
 
 
+def test_gc_and_unknown_names_work_in_a_store_whose_runs_checked_media(ran, apollo):
+    _, store = ran
+    (store.root / "sweeps" / "tiny" / "checked-media.json").write_text('{"manifest:1": "m.jsonl"}')
+    assert apollo("gc", "--dry-run", "--store", store.root)[0] == 0
+    code, _, err = apollo("status", "nosuch", "--store", store.root)
+    assert code == 2
+    assert "Known: tiny" in err
+
+
 def test_ui_without_a_view_says_how_to_get_one(apollo, tmp_path):
     code, _, err = apollo("ui", "--store", tmp_path)
     assert code == 2
