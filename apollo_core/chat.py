@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -24,6 +25,13 @@ PLAIN_TEMPLATE = (
     "{{ '\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
 )
+
+# What templates would otherwise choose by the day or the model's mood: today's date would enter the
+# tokens of a stage whose key knows no date, and a thinking model answers where it was trained to.
+_DATE = "26 Jul 2024"  # what Llama 3 writes where it is given none
+FIXED: dict[str, Any] = {"enable_thinking": False, "date_string": _DATE}
+# A macro of this name stands before transformers' function, which asks the clock.
+_CLOCK = "{% macro strftime_now(format) %}" + _DATE + "{% endmacro %}"
 
 _PIECES = re.compile(f"([{MARKS}])")
 
@@ -73,26 +81,32 @@ def encode_training(
                 "the tokenizer's chat template rewrites earlier turns; give the language model a "
                 "template that only appends"
             )
-        spans.append((len(before), len(after)))
+        # A line break behind the end of a turn is no part of the answer; without an end token it
+        # is all that ends it.
+        closed = bool(tokenizer.eos_token) and str(tokenizer.eos_token) in after[len(before) :]
+        ended = after.rstrip() if closed else after
+        spans.append((len(before), len(ended)))
     return _encode(tokenizer, full, spans, tokens_per_clip)
 
 
-def encode_prompt(
-    tokenizer: PreTrainedTokenizerBase, text: str, *, tokens_per_clip: int
+def encode_answer(
+    tokenizer: PreTrainedTokenizerBase, text: str, answer: str, *, tokens_per_clip: int
 ) -> Encoded:
-    """Encode one user turn up to where the assistant begins to answer; nothing is supervised."""
-    prompt = _render(tokenizer, [("user", text)], ask=True)
-    return _encode(tokenizer, prompt, [], tokens_per_clip)
+    """Encode one user turn and its answer as training would; the answer's own words are supervised.
 
+    A template may put a space before an answer, and with it another token: so the answer is taken
+    from where the template writes it, without the end of the turn.
 
-def with_answer(prompt: Encoded, answer: Sequence[int]) -> Encoded:
-    """Append an answer's tokens to a prompt and supervise them."""
-    tail = np.asarray(answer, dtype=np.int64)
-    return Encoded(
-        np.concatenate([prompt.tokens, tail]),
-        np.concatenate([prompt.labels, tail]),
-        np.concatenate([prompt.source, np.full(len(tail), TEXT)]),
-    )
+    Raises:
+        BadData: the template does not write the answer where it asks for one.
+    """
+    before = _render(tokenizer, [("user", text)], ask=True)
+    whole = _render(tokenizer, [("user", text), ("assistant", answer)], ask=False)
+    at = whole.find(answer.strip(), len(before))
+    if at < 0 or not whole.startswith(before):
+        raise BadData(f"the tokenizer's chat template does not append the answer {answer!r}")
+    end = at + len(answer.strip())
+    return _encode(tokenizer, whole[:end], [(len(before), end)], tokens_per_clip)
 
 
 def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
@@ -106,11 +120,14 @@ def _render(
     if not turns and not ask:
         return ""
     template = tokenizer.chat_template
+    if isinstance(template, dict):
+        template = template.get("default")
     rendered = tokenizer.apply_chat_template(
         [{"role": role, "content": text} for role, text in turns],
-        chat_template=template if isinstance(template, str) else PLAIN_TEMPLATE,
+        chat_template=_CLOCK + (template or PLAIN_TEMPLATE),
         add_generation_prompt=ask,
         tokenize=False,
+        **FIXED,
     )
     return str(rendered)
 

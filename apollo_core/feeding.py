@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -12,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from apollo_core.batch import Batch, collate
 from apollo_core.chat import Encoded, encode_training
 from apollo_core.errors import BadData, DecodeFailed
-from apollo_core.integration import without_marks
+from apollo_core.integration import VISUAL, without_marks
 from apollo_core.manifest import Sample
 from apollo_core.media import MediaReader, Shown
 from apollo_core.mixture import Draw
@@ -47,10 +48,11 @@ class Feeder:
     Args:
         shares: the samples of each share, its sets counted through.
         order: which sample comes when.
-        reader: how media are read.
+        readers: how media are read, one for each thread that reads; all alike.
         tokenizer: the language model's.
         tokens_per_clip: visual tokens of one clip.
         bad_media: `stop` at media that cannot be read, or `skip` the sample and count it.
+        longest: positions that the language model can take, where it says so.
     """
 
     def __init__(
@@ -58,37 +60,64 @@ class Feeder:
         shares: Sequence[Sequence[Sample]],
         order: Draw,
         *,
-        reader: MediaReader,
+        readers: Sequence[MediaReader],
         tokenizer: PreTrainedTokenizerBase,
         tokens_per_clip: int,
         bad_media: BadMedia,
+        longest: int | None = None,
     ) -> None:
         self._shares = shares
         self._order = order
-        self._reader = reader
+        self._free: SimpleQueue[MediaReader] = SimpleQueue()
+        for reader in readers:
+            self._free.put(reader)
+        self._threads = len(readers)
+        self._longest = longest
         self._tokenizer = tokenizer
         self._tokens_per_clip = tokens_per_clip
         self._bad_media = bad_media
         self._encoded: dict[tuple[str, ...], Encoded] = {}
         self.fed = Fed([0] * len(shares))
 
-    def batches(self, batch_size: int, micro_batch: int) -> Iterator[list[Batch]]:
+    def batches(self, batch_size: int, micro_batch: int) -> Generator[list[Batch], None, None]:
         """Yield each optimiser step's micro-batches; the next step is read meanwhile.
 
         A batch whose samples were all skipped is an empty list.
         """
         starts = range(0, len(self._order.row), batch_size)
-        with ThreadPoolExecutor(1, thread_name_prefix="feeding") as ahead:
-            coming = ahead.submit(self._step, 0, batch_size, micro_batch)
+        with (
+            ThreadPoolExecutor(self._threads, thread_name_prefix="reading") as pool,
+            ThreadPoolExecutor(1, thread_name_prefix="feeding") as ahead,
+        ):
+            coming = ahead.submit(self._step, pool, 0, batch_size, micro_batch)
             for start in starts:
                 ready = coming.result()
-                if start + batch_size < len(self._order.row):
-                    coming = ahead.submit(self._step, start + batch_size, batch_size, micro_batch)
+                following = start + batch_size
+                if following < len(self._order.row):
+                    coming = ahead.submit(self._step, pool, following, batch_size, micro_batch)
                 yield ready
 
-    def _step(self, start: int, batch_size: int, micro_batch: int) -> list[Batch]:
+    def rehearse(self) -> None:
+        """Encode one conversation of each length in turns, so that a chat template which cannot
+        be used stops the stage before its first step.
+
+        Raises:
+            BadData: the template, or a conversation, cannot be used.
+        """
+        seen = {len(sample.turns): sample for share in self._shares for sample in share}
+        for sample in seen.values():
+            written = [VISUAL] * max(1, len(sample.media))
+            turns = place_media(sample.turns, written)
+            encode_training(self._tokenizer, turns, tokens_per_clip=self._tokens_per_clip)
+
+    def _step(
+        self, pool: ThreadPoolExecutor, start: int, batch_size: int, micro_batch: int
+    ) -> list[Batch]:
         places = range(start, min(start + batch_size, len(self._order.row)))
-        read = [sample for place in places if (sample := self._read(place)) is not None]
+        # Read side by side, taken in order: how many threads read changes nothing.
+        shown = pool.map(self._try, [self._sample(place) for place in places])
+        taken = (self._take(place, media) for place, media in zip(places, shown, strict=True))
+        read = [sample for sample in taken if sample is not None]
         # Samples of like length side by side: less padding, and the sum over tokens is the same.
         read.sort(key=lambda pair: len(pair[0].tokens))
         return [
@@ -96,25 +125,33 @@ class Feeder:
             for at in range(0, len(read), micro_batch)
         ]
 
-    def _read(self, place: int) -> tuple[Encoded, Shown | None] | None:
-        share = int(self._order.share[place])
-        sample = self._shares[share][int(self._order.row[place])]
-        try:
-            shown = self._show(sample)
-        except DecodeFailed as error:
-            self._skip(error)
+    def _sample(self, place: int) -> Sample:
+        return self._shares[int(self._order.share[place])][int(self._order.row[place])]
+
+    def _take(
+        self, place: int, shown: Shown | DecodeFailed | None
+    ) -> tuple[Encoded, Shown | None] | None:
+        if isinstance(shown, DecodeFailed):
+            self._skip(shown)
             return None
-        self.fed.samples[share] += 1
+        sample = self._sample(place)
+        self.fed.samples[int(self._order.share[place])] += 1
         if shown is not None and sample.kind == "video":
             self.fed.rates.append(shown.rate)
         return self._encode(sample, shown), shown
 
-    def _show(self, sample: Sample) -> Shown | None:
+    def _try(self, sample: Sample) -> Shown | DecodeFailed | None:
         if sample.kind is None:
             return None
-        if sample.kind == "video":
-            return self._reader.video(sample.media[0])
-        return self._reader.images(sample.media)
+        reader = self._free.get()
+        try:
+            if sample.kind == "video":
+                return reader.video(sample.media[0])
+            return reader.images(sample.media)
+        except DecodeFailed as error:
+            return error
+        finally:
+            self._free.put(reader)
 
     def _skip(self, error: DecodeFailed) -> None:
         if self._bad_media == "stop":
@@ -138,6 +175,11 @@ class Feeder:
             place_media(sample.turns, written),
             tokens_per_clip=self._tokens_per_clip,
         )
+        if self._longest is not None and len(encoded.tokens) > self._longest:
+            raise BadData(
+                f"sample {sample.id!r} has {len(encoded.tokens)} positions, the language model "
+                f"takes {self._longest}: ask for fewer clips or fewer tokens per frame"
+            )
         if len(self._encoded) < MOST_KEPT:
             self._encoded[key] = encoded
         return encoded

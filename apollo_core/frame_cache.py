@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from pathlib import Path
+from threading import Lock
 
 from apollo_core.frames import ClipFrames
 from apollo_core.media_file import look
@@ -26,26 +27,30 @@ class FrameCache:
     """Least recently used frames are dropped first, so that all together stay in `max_bytes`.
 
     Entries are read-only arrays, shared by everybody who asks. One larger than the whole cache is
-    handed on and not kept. Not for use by several threads at once.
+    handed on and not kept. Threads may share it; two
+    that ask for the same at once may both make it.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.bytes = 0
         self.hits = 0
+        self._lock = Lock()
         self._entries: OrderedDict[Key, ClipFrames] = OrderedDict()
 
     def get(self, key: Key, make: Callable[[], ClipFrames]) -> ClipFrames:
         """The entry of `key`, made by `make` the first time. Errors of `make` are not kept."""
-        if key in self._entries:
-            self._entries.move_to_end(key)
-            self.hits += 1
-            return self._entries[key]
+        with self._lock:
+            if key in self._entries:
+                self._entries.move_to_end(key)
+                self.hits += 1
+                return self._entries[key]
         made = make()
-        if made.pixels.nbytes <= self.max_bytes:
-            self._entries[key] = made
-            self.bytes += made.pixels.nbytes
-            self._shrink()
+        with self._lock:
+            if made.pixels.nbytes <= self.max_bytes and key not in self._entries:
+                self._entries[key] = made
+                self.bytes += made.pixels.nbytes
+                self._shrink()
         return made
 
     def __len__(self) -> int:

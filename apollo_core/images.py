@@ -26,6 +26,8 @@ def read_image(path: str | Path, *, size: int) -> np.ndarray:
         raise DecodeFailed(path, "is not a regular file")
     try:
         with Image.open(path) as image:
+            if image.mode.startswith(("I", "F")):
+                raise DecodeFailed(path, f"has pixels of mode {image.mode}; convert it to 8 bits")
             upright = ImageOps.exif_transpose(image).convert("RGB")
             square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
             return np.array(square)[None]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -28,12 +27,10 @@ def load_llm(
         location: a hub id at a revision, a folder, or `micro:NAME`, whose weights are the result
             of the pretraining stage in `parents["llm"]`.
         parents: role -> folder of a finished stage.
-
-    Weights are held in float32: a stage's precision is that of its arithmetic.
     """
     place = Place.parse(location)
     source = place.source if place.micro is None else str(parents["llm"])
-    model = load_whole(AutoModelForCausalLM, source, revision=place.revision, dtype=torch.float32)
+    model = load_whole(AutoModelForCausalLM, source, revision=place.revision)
     return model, load_tokenizer(source, revision=place.revision)
 
 

@@ -28,7 +28,14 @@ class Draw:
     row: np.ndarray
 
 
-def draw(shares: Sequence[float], sizes: Sequence[int], *, samples: int, seed: int) -> Draw:
+def draw(
+    shares: Sequence[float],
+    sizes: Sequence[int],
+    *,
+    samples: int,
+    seed: int,
+    names: Sequence[str] = (),
+) -> Draw:
     """Draw `samples` samples.
 
     Each share gets `samples * share / sum(shares)` of them, rounded by largest remainder, so that
@@ -40,6 +47,9 @@ def draw(shares: Sequence[float], sizes: Sequence[int], *, samples: int, seed: i
         sizes: rows of each share's data.
         samples: how many to draw.
         seed: the replicate's.
+        names: what each share's stream of rows is called; by default its number. A share of the
+            same name has its rows in the same order whatever stands beside it, so that two mixtures
+            are a paired comparison.
 
     Raises:
         BadData: a share above 0 has no rows.
@@ -52,8 +62,9 @@ def draw(shares: Sequence[float], sizes: Sequence[int], *, samples: int, seed: i
         np.repeat(np.arange(len(shares)), counts)
     )
     rows = np.zeros(samples, np.int64)
+    called = names or [str(index) for index in range(len(shares))]
     for index, (count, size) in enumerate(zip(counts, sizes, strict=True)):
-        rng = generator(seed, f"data order: rows of share {index}")
+        rng = generator(seed, f"data order: rows of {called[index]}")
         rounds = [rng.permutation(size) for _ in range(-(-count // size))] if count else []
         rows[order == index] = np.concatenate(rounds)[:count] if rounds else []
     return Draw(order, rows)

@@ -39,6 +39,11 @@ class VideoLMM(nn.Module):
         self.connector = connector
         self.llm = llm
 
+    @property
+    def longest(self) -> int | None:
+        """Positions that the language model can take, where its config says so."""
+        return getattr(self.llm.config.get_text_config(), "max_position_embeddings", None)
+
     def visual_tokens(
         self, clips: UInt8[Tensor, "clips frames height width 3"]
     ) -> Float[Tensor, "clips tokens hidden"]:
@@ -61,13 +66,12 @@ class VideoLMM(nn.Module):
         rows = torch.where(batch.source == MARK_END, len(visual) + 1, rows)
         return torch.where((rows == TEXT)[..., None], words, table[rows.clamp(min=0)])
 
-    def log_likelihoods(
+    def answer_log_probabilities(
         self, batch: Batch
-    ) -> tuple[Float[Tensor, " supervised"], Bool[Tensor, "batch shifted"]]:
-        """Log-likelihood of every supervised token, and where they stand (position - 1)."""
-        logits, targets, here = token_logits(self.llm, self.embed(batch), batch)
-        picked = functional.log_softmax(logits.float(), -1).gather(-1, targets[:, None])
-        return picked[:, 0], here
+    ) -> list[Float[Tensor, "supervised vocabulary"]]:
+        """For each row, log-probabilities of every word at each of its supervised tokens."""
+        logits, _, here = token_logits(self.llm, self.embed(batch), batch)
+        return list(functional.log_softmax(logits.float(), -1).split(here.sum(1).tolist()))
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
         """Cross entropy summed over the supervised tokens, in nats."""
@@ -89,14 +93,21 @@ def token_logits(
     targets = batch.labels[:, 1:]
     here = targets != IGNORED
     head = cast(nn.Module, llm.get_output_embeddings())
+    whole = head.forward
+
+    def chosen(hidden: Tensor) -> Tensor:
+        # In float32 whatever the stage's precision: half of it cannot tell close answers apart.
+        with torch.autocast(hidden.device.type, enabled=False):
+            return whole(hidden[:, :-1][here][None].float())
+
     # Inside the model's own forward, since some classes scale or cap what their head gives.
-    chosen = head.register_forward_pre_hook(lambda _, given: (given[0][:, :-1][here][None],))
+    head.forward = chosen
     try:
         logits = llm(
             inputs_embeds=embedded, attention_mask=batch.attended.long(), use_cache=False
         ).logits[0]
     finally:
-        chosen.remove()
+        head.forward = whole
     return logits, targets[here], here
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, cast
 
+import torch
 from transformers import PreTrainedModel
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
@@ -19,6 +20,8 @@ def load_whole(kind: type[Model] | Any, source: str, *, revision: str, **options
     warning: a wrong folder would train from noise. What the checkpoint has beyond the model (a text
     tower, a head) is left out, as it is for the parts of a video LMM.
 
+    Weights are held in float32 whatever the checkpoint's type: small steps would round to nothing.
+
     Args:
         kind: a model class, or an auto class.
         source: hub id or folder.
@@ -32,7 +35,12 @@ def load_whole(kind: type[Model] | Any, source: str, *, revision: str, **options
     set_verbosity_error()  # its report of missing weights is a table of every one of them
     try:
         model, info = cast(Any, kind).from_pretrained(
-            source, revision=revision, use_safetensors=True, output_loading_info=True, **options
+            source,
+            revision=revision,
+            dtype=torch.float32,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
         )
     except (OSError, RuntimeError) as error:
         raise BadData(f"{source}: cannot be loaded as {kind.__name__}: {error}") from error

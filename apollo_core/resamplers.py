@@ -85,6 +85,10 @@ class Perceiver(nn.Module):
 
     Source: Jaegle et al. (2021), with the latents among the keys as in Flamingo; sizes follow the
     study's table 7 (depth 1, 16 query heads and 4 key-value heads of 96, gated MLP x 4).
+
+    As in the study's released code nothing tells the latents which slot a patch is of: a video
+    encoder's features say it themselves, an image encoder's do not, so that with image encoders
+    alone the order of frames inside a clip is lost here (and kept by `mlp_avg`).
     """
 
     def __init__(self, spec: PerceiverResampler, dim: int, hidden: int, frames: int) -> None:

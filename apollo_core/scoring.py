@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from apollo_core.batch import collate
-from apollo_core.chat import Encoded, encode_prompt, encode_text, with_answer
+from apollo_core.chat import IGNORED, Encoded, encode_answer
+from apollo_core.errors import Diverged
 from apollo_core.integration import without_marks
 from apollo_core.manifest import Item
 from apollo_core.media import Shown
@@ -58,30 +61,57 @@ def score(
 ) -> list[list[float]]:
     """Mean log-likelihood per token of each candidate answer, in nats, for each question.
 
-    All questions go through the model at once; those about one video share its frames.
+    All questions go through the model at once. Those about one video share its frames; candidates
+    of one token each, such as letters, share one row.
+
+    Raises:
+        Diverged: the model's likelihoods are not finite.
     """
     rows: list[Encoded] = []
     media: list[Shown] = []
     shown: list[int] = []
-    lengths: list[list[int]] = []
+    answers: list[list[Encoded]] = []
     per_clip = model.connector.tokens_per_clip
     for question in questions:
-        place = _place(media, question.shown)
         written = question.shown.written[0] if question.shown is not None else ""
-        asked = encode_prompt(
-            tokenizer, write_prompt(question.item, written, prompt), tokens_per_clip=per_clip
-        )
-        answers = [encode_text(tokenizer, text) for text in candidates(question.item, scoring)]
-        lengths.append([len(answer) for answer in answers])
-        rows += [with_answer(asked, answer) for answer in answers]
-        shown += [place] * len(answers)
+        asked = write_prompt(question.item, written, prompt)
+        encoded = [
+            encode_answer(tokenizer, asked, text, tokens_per_clip=per_clip)
+            for text in candidates(question.item, scoring)
+        ]
+        answers.append(encoded)
+        needed = encoded[:1] if _share_a_row(encoded) else encoded
+        rows += needed
+        shown += [_place(media, question.shown)] * len(needed)
     frames = [one.frames for one in media]
     batch = collate(rows, frames, shown, tokens_per_clip=per_clip)
-    likelihoods, here = model.log_likelihoods(batch.to(model.connector.marks.device))
-    sums = torch.zeros(here.shape, dtype=likelihoods.dtype, device=here.device)
-    sums[here] = likelihoods
-    flat = iter(sums.sum(1).tolist())
-    return [[next(flat) / count for count in counts] for counts in lengths]
+    coming = iter(model.answer_log_probabilities(batch.to(model.connector.marks.device)))
+    return [_likelihoods(encoded, coming) for encoded in answers]
+
+
+def _likelihoods(encoded: Sequence[Encoded], coming: Iterator[Tensor]) -> list[float]:
+    """Mean log-likelihood of each candidate, from the rows that stand for this question."""
+    if _share_a_row(encoded):
+        row = next(coming)
+        found = [row[0, _answer(one)[0]].item() for one in encoded]
+    else:
+        found = [
+            row[range(len(ids)), ids].mean().item()
+            for ids, row in ((_answer(one), next(coming)) for one in encoded)
+        ]
+    if not all(math.isfinite(value) for value in found):
+        raise Diverged(f"the model's likelihoods of a question's answers are not finite: {found}")
+    return found
+
+
+def _answer(encoded: Encoded) -> list[int]:
+    return encoded.labels[encoded.labels != IGNORED].tolist()
+
+
+def _share_a_row(encoded: Sequence[Encoded]) -> bool:
+    """Whether all candidates are one token after the same prompt."""
+    first = encoded[0].tokens[:-1].tolist()
+    return all(len(_answer(one)) == 1 and one.tokens[:-1].tolist() == first for one in encoded)
 
 
 def _place(media: list[Shown], shown: Shown | None) -> int:

@@ -42,7 +42,7 @@ def _end_of_boxes(file: BinaryIO, size: int) -> int:
             length = int.from_bytes(head[8:16], "big")
         if length == 0:  # "to the end of the file"
             return size
-        if length < 8:  # not a box: padding behind the last one
+        if length < 8 or not head[4:8].isalnum():  # not a box: padding behind the last one
             return position
         position += length
     return position

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import VideoMAEConfig, VideoMAEModel
 
 from apollo_core.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, VideoEncoder
-from apollo_core.errors import BadInput
+from apollo_core.errors import BadData, BadInput
 from apollo_core.geometry import VisionGeometry
 from apollo_core.pretrained import load_whole
 
@@ -52,7 +52,10 @@ def create(geometry: VisionGeometry, *, frames_per_clip: int) -> VideoMae:
 
 def load(source: str, *, revision: str, frames_per_clip: int) -> VideoMae:
     """A published or local VideoMAE checkpoint, its position table made for the clip length."""
-    config = VideoMAEConfig.from_pretrained(source, revision=revision)
+    try:
+        config = VideoMAEConfig.from_pretrained(source, revision=revision)
+    except OSError as error:
+        raise BadData(f"{source}: has no config that can be read: {error}") from error
     config.num_frames = _whole_tubelets(frames_per_clip, config.tubelet_size)
     return VideoMae(load_whole(VideoMAEModel, source, revision=revision, config=config))
 

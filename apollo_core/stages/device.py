@@ -21,6 +21,7 @@ def settle(execution: Execution) -> torch.device:
         torch.set_num_threads(execution.threads)
     else:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.allow_tf32 = False  # float32 means float32
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
     return torch.device(chosen)
 

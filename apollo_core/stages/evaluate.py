@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from apollo_core.decoding import Decoder
 from apollo_core.errors import BadData, DecodeFailed
 from apollo_core.feeding import MOST_SKIPPED
 from apollo_core.manifest import Item, read_benchmark
@@ -18,13 +17,13 @@ from apollo_core.model import VideoLMM
 from apollo_core.scoring import LETTERS, Question, score
 from apollo_core.stages.assembly import assemble, modules_of
 from apollo_core.stages.context import StageContext
-from apollo_core.stages.device import settle
-from apollo_core.stages.frames import frame_cache
+from apollo_core.stages.device import micro_batch, settle
+from apollo_core.stages.frames import media_readers
 from apollo_core.stages.identity import EvaluateIdentity, Regime
 from apollo_core.training import set_trainable
 
 ITEMS = "items.jsonl"
-# Questions in one forward, on a CPU about as fast as any more.
+# Questions in one forward; on a CPU more are no faster. `execution.micro_batch` bounds it.
 BATCH = 16
 
 
@@ -44,22 +43,18 @@ def run_evaluate(identity: EvaluateIdentity, context: StageContext) -> None:
     in_order = sorted(items, key=lambda item: item.video)
     rows: list[dict[str, object]] = []
     skipped: dict[str, str] = {}
-    execution = context.execution
+    size = micro_batch(context.execution, BATCH, device)
     half = identity.precision == "bfloat16"
     with (
-        Decoder(deadline_s=execution.decode_deadline_s, cache=frame_cache(execution)) as decoder,
+        media_readers(
+            context, identity.sampling, identity.model.integration, size=model.input_size
+        ) as readers,
         torch.autocast(device.type, torch.bfloat16, enabled=half),
     ):
-        reader = MediaReader(
-            decoder,
-            context.media_root,
-            identity.sampling,
-            identity.model.integration,
-            model.input_size,
-        )
         total = len(identity.regimes) * len(items)
         for regime in identity.regimes:
-            for questions in _batches(in_order, reader, regime, identity, skipped):
+            shown = _shown(in_order, readers[0], regime, identity, skipped)
+            for questions in _batches(shown, size):
                 rows += _answer(model, tokenizer, questions, regime, identity)
                 context.report({"step": len(rows), "steps": total})
     kept = [row for row in rows if row["video"] not in skipped]
@@ -78,14 +73,13 @@ def _refuse_ruins(items: Sequence[Item], skipped: Mapping[str, str]) -> None:
         )
 
 
-def _batches(
+def _shown(
     items: Sequence[Item],
     reader: MediaReader,
     regime: Regime,
     identity: EvaluateIdentity,
     skipped: dict[str, str],
-) -> Iterator[list[Question]]:
-    waiting: list[Question] = []
+) -> Iterator[Question]:
     for video, group in groupby(items, key=lambda item: item.video):
         try:
             shown = _show(reader, video, regime)
@@ -94,12 +88,13 @@ def _batches(
                 raise
             skipped[video] = error.reason
             continue
-        waiting += [Question(item, shown) for item in group]
-        while len(waiting) >= BATCH:
-            yield waiting[:BATCH]
-            waiting = waiting[BATCH:]
-    if waiting:
-        yield waiting
+        for item in group:
+            yield Question(item, shown)
+
+
+def _batches(questions: Iterator[Question], size: int) -> Iterator[list[Question]]:
+    while batch := list(islice(questions, size)):
+        yield batch
 
 
 def _show(reader: MediaReader, video: str, regime: Regime) -> Shown | None:

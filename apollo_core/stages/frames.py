@@ -1,11 +1,36 @@
-"""The decoded frames that a warm worker keeps from one stage to the next."""
+"""What a stage reads media with: decoders of its own, decoded frames that outlive it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from apollo_core.decoding import Decoder
+from apollo_core.design import Integration, Sampling
 from apollo_core.execution import Execution
 from apollo_core.frame_cache import FrameCache
+from apollo_core.media import MediaReader
+from apollo_core.stages.context import StageContext
 
 _CACHES: dict[int, FrameCache] = {}
+
+
+@contextmanager
+def media_readers(
+    context: StageContext, sampling: Sampling, integration: Integration, *, size: int
+) -> Iterator[list[MediaReader]]:
+    """`execution.workers` readers, each with a decoder process that ends with the block."""
+    execution = context.execution
+    cache = frame_cache(execution)
+    with ExitStack() as stack:
+        decoders = [
+            stack.enter_context(Decoder(deadline_s=execution.decode_deadline_s, cache=cache))
+            for _ in range(execution.workers)
+        ]
+        yield [
+            MediaReader(decoder, context.media_root, sampling, integration, size)
+            for decoder in decoders
+        ]
 
 
 def frame_cache(execution: Execution) -> FrameCache | None:

@@ -16,7 +16,6 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
-from apollo_core.decoding import Decoder
 from apollo_core.encoders.families import build_encoder
 from apollo_core.manifest import Sample, read_manifest
 from apollo_core.media import MediaReader
@@ -26,7 +25,7 @@ from apollo_core.mixture import draw
 from apollo_core.stages.assembly import WEIGHTS
 from apollo_core.stages.context import StageContext
 from apollo_core.stages.device import settle
-from apollo_core.stages.frames import frame_cache
+from apollo_core.stages.frames import media_readers
 from apollo_core.stages.identity import PretrainIdentity
 from apollo_core.stages.recipes import pretraining_recipe
 from apollo_core.streams import torch_stream
@@ -99,19 +98,17 @@ def pretrain_encoder(identity: PretrainIdentity, context: StageContext) -> None:
     both = nn.ModuleDict({"encoder": encoder, "tower": tower}).to(device)
     samples = read_manifest(context.locations[identity.corpus])
     order = draw([1.0], [len(samples)], samples=identity.samples, seed=identity.seed).row
-    execution = context.execution
 
     def loss(pictures: Pictures) -> Tensor:
         logits = tower(encoder(pictures.clips), pictures.medium, len(pictures.words))
         return functional.binary_cross_entropy_with_logits(logits, pictures.words, reduction="sum")
 
-    with Decoder(deadline_s=execution.decode_deadline_s, cache=frame_cache(execution)) as decoder:
-        reader = MediaReader(decoder, context.media_root, PRETRAINING_SAMPLING, "plain", encoder.spec.size)
+    with media_readers(context, PRETRAINING_SAMPLING, "plain", size=encoder.spec.size) as readers:
         chosen = [samples[row] for row in order]
         train(
             {"encoder": both},
             loss,
-            _batches(chosen, reader, identity.batch_size),
+            _batches(chosen, readers[0], identity.batch_size),
             pretraining_recipe(identity, "encoder"),
             device=device,
             report=context.report,

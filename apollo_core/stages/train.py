@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 
 import numpy as np
 
-from apollo_core.decoding import Decoder
 from apollo_core.feeding import Fed, Feeder
 from apollo_core.manifest import Sample, read_manifest
-from apollo_core.media import MediaReader
 from apollo_core.mixture import draw
 from apollo_core.stages.assembly import assemble, modules_of, save_trained
 from apollo_core.stages.context import StageContext
 from apollo_core.stages.device import micro_batch, settle
-from apollo_core.stages.frames import frame_cache
+from apollo_core.stages.frames import media_readers
 from apollo_core.stages.identity import DataShare, TrainIdentity
 from apollo_core.stages.recipes import training_recipe
+from apollo_core.streams import torch_stream
 from apollo_core.training import train
 
 
@@ -35,33 +35,36 @@ def run_train(identity: TrainIdentity, context: StageContext) -> None:
         [len(samples) for samples in shares],
         samples=identity.samples,
         seed=identity.seed,
+        names=[" ".join(share.sets) for share in identity.data],
     )
-    execution = context.execution
-    with Decoder(deadline_s=execution.decode_deadline_s, cache=frame_cache(execution)) as decoder:
+    design = identity.model
+    with media_readers(
+        context, identity.sampling, design.integration, size=model.input_size
+    ) as readers:
         feeder = Feeder(
             shares,
             order,
-            reader=MediaReader(
-                decoder,
-                context.media_root,
-                identity.sampling,
-                identity.model.integration,
-                model.input_size,
-            ),
+            readers=readers,
             tokenizer=tokenizer,
             tokens_per_clip=model.connector.tokens_per_clip,
             bad_media=identity.bad_media,
+            longest=model.longest,
         )
-        train(
-            modules_of(model),
-            model.loss,
-            feeder.batches(
-                identity.batch_size, micro_batch(execution, identity.batch_size, device)
-            ),
-            training_recipe(identity),
-            device=device,
-            report=context.report,
-        )
+        feeder.rehearse()
+        size = micro_batch(context.execution, identity.batch_size, device)
+        with (
+            # Closed before the decoders: a stage that fails must not go on reading.
+            closing(feeder.batches(identity.batch_size, size)) as batches,
+            torch_stream(identity.seed, "dropout"),
+        ):
+            train(
+                modules_of(model),
+                model.loss,
+                batches,
+                training_recipe(identity),
+                device=device,
+                report=context.report,
+            )
     save_trained(model, identity.lr.trained(), context.out)
     (context.out / "fed.json").write_text(json.dumps(_record(feeder.fed), indent=2) + "\n")
 

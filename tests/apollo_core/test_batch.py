@@ -8,14 +8,16 @@ import torch
 from tiny_models import FRAMES, clips
 
 from apollo_core.batch import collate
-from apollo_core.chat import IGNORED, TEXT, Encoded, encode_prompt, encode_training
+from apollo_core.chat import IGNORED, TEXT, Encoded, encode_answer, encode_training
 from apollo_core.errors import BadData
 from apollo_core.integration import VISUAL
 from apollo_core.microworld.tokenizer import build_tokenizer
 
 
 def encoded(places: int) -> Encoded:
-    return encode_prompt(build_tokenizer(), VISUAL * places + "which digit?", tokens_per_clip=3)
+    return encode_answer(
+        build_tokenizer(), VISUAL * places + "which digit?", "7", tokens_per_clip=3
+    )
 
 
 def test_places_for_another_number_of_clips_than_the_media_give_are_refused_with_both_counts():
@@ -48,7 +50,7 @@ def test_shorter_conversations_are_padded_on_the_right_with_places_that_nobody_s
     assert batch.attended[0].tolist() == [True] * end + [False] * (batch.tokens.shape[1] - end)
     assert (batch.labels[0, end:] == IGNORED).all()
     assert (batch.source[0, end:] == TEXT).all()
-    assert batch.supervised == int((short.labels != IGNORED).sum())
+    assert batch.supervised == int((short.labels != IGNORED).sum()) + 1
 
 
 def test_a_batch_without_media_has_no_clips():

@@ -12,10 +12,9 @@ from apollo_core.chat import (
     MARK_START,
     TEXT,
     Encoded,
-    encode_prompt,
+    encode_answer,
     encode_text,
     encode_training,
-    with_answer,
 )
 from apollo_core.errors import BadData
 from apollo_core.integration import END, START, VISUAL
@@ -32,6 +31,19 @@ FORGETFUL = (
     "{% for m in messages %}{{ m['role'] + ' ' }}"
     "{% if m['role'] == 'user' or loop.last %}{{ m['content'] }}{% endif %}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant {% endif %}"
+)
+SPACED = (
+    "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}<|im_end|>{% endfor %}"
+    "{% if add_generation_prompt %}assistant:{% endif %}"
+)
+# As Qwen3's: an empty thought before the last answer, and before the one asked for.
+THINKING = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] + '\n' }}"
+    "{% if m['role'] == 'assistant' and loop.last %}[still]{{ '\n\n' }}{% endif %}"
+    "{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if enable_thinking is defined and enable_thinking is false %}[still]{{ '\n\n' }}{% endif %}"
+    "{% endif %}"
 )
 TURNS = [
     ("user", "what colour is the circle?"),
@@ -98,22 +110,31 @@ def test_each_clip_has_its_places_numbered_through_and_its_marks_around_them(tok
 
 
 def test_visual_places_split_the_text_without_changing_its_tokens(tokenizer):
-    plain = encode_prompt(tokenizer, "which digit?", tokens_per_clip=3)
-    visual = encode_prompt(tokenizer, f"{VISUAL}\nwhich digit?", tokens_per_clip=3)
+    plain = encode_answer(tokenizer, "which digit?", "7", tokens_per_clip=3)
+    visual = encode_answer(tokenizer, f"{VISUAL}\nwhich digit?", "7", tokens_per_clip=3)
     assert visual.tokens[visual.source == TEXT].tolist() == plain.tokens.tolist()
 
 
-@pytest.mark.parametrize("template", [CHATML, None], ids=["chatml", "no template"])
+@pytest.mark.parametrize(
+    "template",
+    [CHATML, None, SPACED, THINKING],
+    ids=["chatml", "no template", "a space before answers", "a thinking model"],
+)
 def test_a_question_with_an_answer_reads_as_it_does_in_training(tokenizer, template):
     tokenizer.chat_template = template
     text = f"{VISUAL}\nwhat colour is the circle?"
     trained = encode_training(tokenizer, [("user", text), ("assistant", "red")], tokens_per_clip=2)
-    asked = with_answer(
-        encode_prompt(tokenizer, text, tokens_per_clip=2), encode_text(tokenizer, "red")
-    )
+    asked = encode_answer(tokenizer, text, "red", tokens_per_clip=2)
+    assert supervised(tokenizer, asked) == ["red"]
     length = len(asked.tokens)
     for name in ("tokens", "labels", "source"):
         assert getattr(asked, name).tolist() == getattr(trained, name)[:length].tolist()
+
+
+def test_a_template_that_asks_for_the_date_gets_the_same_one_every_day(tokenizer):
+    tokenizer.chat_template = "{{ strftime_now('%d %b %Y') }} " + SPACED
+    encoded = encode_training(tokenizer, TURNS, tokens_per_clip=1)
+    assert tokenizer.convert_ids_to_tokens(encoded.tokens[:2].tolist()) == ["2", "6"]
 
 
 def test_a_template_that_rewrites_earlier_turns_is_refused(tokenizer):

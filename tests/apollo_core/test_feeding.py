@@ -52,14 +52,17 @@ def feeder(
     samples: int,
     bad_media: BadMedia = "stop",
     seed: int = 0,
+    threads: int = 1,
+    longest: int | None = None,
 ) -> Feeder:
     return Feeder(
         shares,
         draw([1.0] * len(shares), [len(s) for s in shares], samples=samples, seed=seed),
-        reader=MediaReader(decoder, root, SAMPLING, "timestamps", 32),
+        readers=[MediaReader(decoder, root, SAMPLING, "timestamps", 32)] * threads,
         tokenizer=TOKENIZER,
         tokens_per_clip=2,
         bad_media=bad_media,
+        longest=longest,
     )
 
 
@@ -167,3 +170,40 @@ def test_a_sample_seen_again_is_the_same_batch(decoder, tmp_path):
     first, again = (step[0] for step in feed.batches(1, 1))
     assert torch.equal(first.tokens, again.tokens)
     assert torch.equal(first.labels, again.labels)
+
+
+def test_how_many_threads_read_changes_no_batch(decoder, nasa, tmp_path):
+    (tmp_path / "real.mp4").symlink_to(nasa)
+    samples = [video("real.mp4"), *(text(n) for n in range(9)), video("gone.mp4")]
+
+    def batches(threads: int) -> list[Batch]:
+        feed = feeder([samples], decoder, tmp_path, samples=22, bad_media="skip", threads=threads)
+        return [batch for step in feed.batches(6, 3) for batch in step]
+
+    one, four = batches(1), batches(4)
+    assert len(one) == len(four)
+    for mine, other in zip(one, four, strict=True):
+        assert torch.equal(mine.tokens, other.tokens)
+        assert torch.equal(mine.clips, other.clips)
+
+
+def test_a_conversation_longer_than_the_language_model_takes_is_named(decoder, tmp_path):
+    feed = feeder([[text(1)]], decoder, tmp_path, samples=1, longest=5)
+    with pytest.raises(BadData, match=r"'t1' has \d+ positions, the language model takes 5"):
+        list(feed.batches(1, 1))
+
+
+def test_a_template_that_cannot_be_used_is_found_before_the_first_step(decoder, tmp_path):
+    several = Sample(
+        "s", None, (), (("user", "a?"), ("assistant", "b"), ("user", "c?"), ("assistant", "d"))
+    )
+    feed = feeder([[text(1), several]], decoder, tmp_path, samples=1)
+    feed.rehearse()
+    forgetful = "{% for m in messages %}{% if loop.last %}{{ m['content'] }}{% endif %}{% endfor %}"
+    before = TOKENIZER.chat_template
+    TOKENIZER.chat_template = forgetful
+    try:
+        with pytest.raises(BadData, match="rewrites earlier turns"):
+            feed.rehearse()
+    finally:
+        TOKENIZER.chat_template = before

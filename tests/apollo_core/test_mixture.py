@@ -77,3 +77,10 @@ def test_a_share_above_0_without_samples_is_refused():
     with pytest.raises(BadData, match="share 1 of the mixture"):
         draw([50, 50], [10, 0], samples=10, seed=0)
     draw([100, 0], [10, 0], samples=10, seed=0)
+
+
+def test_a_shares_rows_come_in_the_same_order_whatever_stands_beside_it():
+    beside = draw([20, 80], [30, 40], samples=50, seed=3, names=["text", "video"])
+    alone = draw([100], [40], samples=50, seed=3, names=["video"])
+    rows = beside.row[beside.share == 1]
+    assert rows.tolist() == alone.row[: len(rows)].tolist()

@@ -95,19 +95,19 @@ def test_gradients_are_those_of_the_full_logits_loss():
         torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=1e-4)
 
 
-def test_log_likelihoods_are_those_of_the_labels_at_their_places():
+def test_answer_log_probabilities_are_those_at_the_labels_of_each_row():
     model = lmm()
     batch = conversations(TOKENIZER, [(1, "red"), (0, "yellow circle")])
-    likelihoods, here = model.log_likelihoods(batch)
+    rows = model.answer_log_probabilities(batch)
     logits = model.llm(
         inputs_embeds=model.embed(batch), attention_mask=batch.attended.long()
     ).logits.log_softmax(-1)
     expected = [
-        logits[row, position - 1, batch.labels[row, position]]
+        logits[row, position - 1]
         for row, position in torch.argwhere(batch.labels != IGNORED).tolist()
     ]
-    torch.testing.assert_close(likelihoods, torch.stack(expected))
-    assert int(here.sum()) == batch.supervised
+    torch.testing.assert_close(torch.cat(rows), torch.stack(expected))
+    assert [len(row) for row in rows] == (batch.labels != IGNORED).sum(1).tolist()
 
 
 def test_conversations_that_share_a_clip_equal_two_copies_of_it():

@@ -7,7 +7,7 @@ import torch
 from tiny_models import clips, lmm
 
 from apollo_core.chat import encode_text
-from apollo_core.errors import BadData
+from apollo_core.errors import BadData, Diverged
 from apollo_core.integration import VISUAL, write_still
 from apollo_core.manifest import Item
 from apollo_core.media import Shown
@@ -117,3 +117,11 @@ def test_private_use_characters_in_a_question_are_refused(field):
     item = Item("q", "v.mp4", texts.get("question", "which?"), options, 0, "x")
     with pytest.raises(BadData, match="private-use"):
         write_prompt(item, "", "lettered-v1")
+
+
+def test_a_model_whose_likelihoods_are_not_finite_is_diverged_and_not_right():
+    model = lmm()
+    with torch.no_grad():
+        next(model.llm.parameters()).fill_(float("nan"))
+    with pytest.raises(Diverged, match="not finite"):
+        scores(model, Question(COLOURS, None))
