@@ -46,7 +46,7 @@ def _stage(step: str, node: StageNode) -> dict[str, object]:
     return {
         "step": step,
         "key": node.key,
-        "kind": node.kind,
+        "kind": node.label,
         "used_by": node.used_by,
         "provisional": node.provisional,
         "fields": fields(node),

@@ -15,7 +15,7 @@ _STATES = ("done", "running", "waiting", "failed")
 
 
 def status_document(record: SweepRecord, store: Store) -> dict[str, JsonValue]:
-    """The document of `apollo status --json`."""
+    """The document of `apollo status --json`; a `kind` is as in that of `apollo plan --json`."""
     states = stage_states(store, record.stages)
     counts = Counter(state.state for state in states.values())
     return {
@@ -24,7 +24,7 @@ def status_document(record: SweepRecord, store: Store) -> dict[str, JsonValue]:
         "failures": [
             {
                 "key": key,
-                "kind": record.stages[key].kind,
+                "kind": record.stages[key].label,
                 "class": state.failure_class,
                 "attempts": state.attempts,
                 "message": state.message,

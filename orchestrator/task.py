@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Literal
 
-from pydantic import JsonValue, NonNegativeFloat, PositiveFloat
+from pydantic import JsonValue, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from apollo_core.execution import Execution
 from apollo_core.frozen import Frozen
@@ -31,6 +31,8 @@ class StageTask(Frozen):
         store: folder of the store.
         cpus, gpus: what it holds while it runs.
         seconds: planned duration; only the order of work depends on it.
+        failures_before: attempts that had failed when the run began; a failure beyond these is
+            another driver's in this run.
     """
 
     key: str
@@ -44,6 +46,7 @@ class StageTask(Frozen):
     cpus: PositiveFloat = 1.0
     gpus: NonNegativeFloat = 0.0
     seconds: NonNegativeFloat = 0.0
+    failures_before: NonNegativeInt = 0
 
     @property
     def kind(self) -> Kind:
@@ -69,4 +72,5 @@ def task_of(node: StageNode, plan: Plan, store: Store, *, seconds: float) -> Sta
         cpus=node.cpus,
         gpus=node.gpus,
         seconds=seconds,
+        failures_before=len(store.failures(node.key)),
     )

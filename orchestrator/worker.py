@@ -61,13 +61,22 @@ def _run_or_wait(task: StageTask, run_stage: RunStage, *, started: float) -> Sta
             time.sleep(_POLL)
             continue
         try:
-            outcome = _run_held(store, task, held, run_stage)
+            outcome = _failed_elsewhere(store, task) or _run_held(store, task, held, run_stage)
         except LeaseLost:
             continue  # its new owner is at work: wait for that result
         finally:
             held.release()
         if outcome:
             return outcome
+
+
+def _failed_elsewhere(store: Store, task: StageTask) -> StageOutcome | None:
+    """The failure that another driver met in the meantime, if this one would meet it too."""
+    new = store.failures(task.key)[task.failures_before :]
+    failure = failures.stays_failed(new, retry_failed=False)
+    if failure is None or store.is_done(task.key):
+        return None
+    return StageOutcome(task.key, "failed", failure.failure_class, failure.message, ran=False)
 
 
 def _run_held(

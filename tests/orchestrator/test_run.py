@@ -17,10 +17,13 @@ from tiny_sweeps import (
 )
 
 from apollo_core.errors import BadInput
+from orchestrator.cost import plan_cost, plan_flops
 from orchestrator.frontier import Frontier
 from orchestrator.gc import orphans, remove_orphans
 from orchestrator.known_sweep import known_sweep
+from orchestrator.plan_json import plan_document
 from orchestrator.score_table import score_rows, write_items, write_scores
+from orchestrator.speeds import Speeds
 from orchestrator.status import status_document
 from orchestrator.sweep_record import record_of
 
@@ -80,7 +83,7 @@ def test_a_failure_blocks_its_replicates_and_stays_until_asked(sweep, store, tmp
     assert document["stages"] == {"done": 10, "running": 0, "waiting": 4, "failed": 4}
     failures = document["failures"]
     assert isinstance(failures, list)
-    told = {"kind": "train", "class": "diverged", "attempts": 1, "message": "loss is NaN at step 7"}
+    told = {"kind": "align", "class": "diverged", "attempts": 1, "message": "loss is NaN at step 7"}
     assert isinstance(failures[0], dict)
     assert {name: failures[0][name] for name in told} == told
     assert run_tiny(sweep, store, retry_failed=True).exit_code == 0
@@ -199,3 +202,15 @@ def test_an_interrupt_stops_the_run_and_the_next_one_goes_on(tmp_path):
     process = start(tmp_path)
     process.communicate()
     assert process.returncode == 0
+
+
+def test_a_stage_is_of_the_same_kind_in_the_plan_and_in_the_status(sweep, store):
+    run_tiny(sweep, store, run_stage=diverging_stage)
+    plan = plan_of(sweep, store)
+    flops = plan_flops(plan)
+    cost = plan_cost(plan, flops, Speeds(1.0, 1.0, "given", "given"))
+    planned = json.loads(json.dumps(plan_document(plan, cost)))
+    kinds = {stage["key"]: stage["kind"] for stage in planned["stages"]}
+    failures = json.loads(json.dumps(status_document(record_of(plan), store)))["failures"]
+    assert failures
+    assert all(kinds[failure["key"]] == failure["kind"] for failure in failures)

@@ -1,4 +1,6 @@
 import errno
+import threading
+import time
 
 import pytest
 from tiny_stages import digest_stage, key_of, runs, tiny_task
@@ -27,14 +29,43 @@ def test_a_done_stage_is_not_run_again(store, tmp_path):
 
 def test_a_failure_is_recorded_with_its_class_and_the_next_attempt_counts_up(store):
     task = tiny_task(store.root, "diverges")
-    for _ in range(2):
-        outcome = run_task(task, run_stage=digest_stage)
+    for before in range(2):
+        again = task.model_copy(update={"failures_before": before})
+        outcome = run_task(again, run_stage=digest_stage)
         assert (outcome.status, outcome.failure_class) == ("failed", "diverged")
         assert outcome.message == "loss is NaN at step 4"
     rows = store.failures(task.key)
     assert [row.attempt for row in rows] == [1, 2]
     assert "Diverged" in rows[0].traceback
     assert not looks_alive(read_lease(store.attempts_folder(task.key)))
+
+
+def test_a_failure_that_another_driver_met_meanwhile_is_not_met_again(store, tmp_path):
+    def drive():
+        # Both drivers began before either had failed.
+        outcomes.append(run_task(tiny_task(store.root, name, where=tmp_path), run_stage=slow))
+
+    def slow(identity, context):
+        time.sleep(0.3)
+        digest_stage(identity, context)
+
+    name, outcomes = "diverges", []
+    drivers = [threading.Thread(target=drive) for _ in range(2)]
+    for driver in drivers:
+        driver.start()
+    for driver in drivers:
+        driver.join()
+    assert runs(tmp_path) == [name]
+    assert {outcome.message for outcome in outcomes} == {"loss is NaN at step 4"}
+    assert sorted(outcome.ran for outcome in outcomes) == [False, True]
+    assert len(store.failures(key_of(name))) == 1
+
+
+def test_a_machines_failure_that_another_driver_met_is_tried_again(store, tmp_path):
+    attempts = store.attempts_folder(key_of("a"))
+    failures.record(attempts, failures.Failure(failures.INFRA, "went away", 1, 0.0))
+    task = tiny_task(store.root, "a", where=tmp_path)
+    assert run_task(task, run_stage=digest_stage).status == "done"
 
 
 def test_the_metrics_of_a_running_stage_can_be_read(store):
