@@ -40,7 +40,8 @@ def scratch_folder(*, longest: int) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            _remove(folder)
+            _remove(folder, patience=_PATIENCE)
+            remove_leftovers(parent)  # what was still being written to at the beginning
 
 
 def remove_leftovers(parent: Path) -> None:
@@ -49,14 +50,14 @@ def remove_leftovers(parent: Path) -> None:
         try:
             with (folder / _LOCK).open("r+") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove(folder)
+                _remove(folder, patience=0.0)
         except OSError:
             continue  # in use, somebody else's, or nothing of ours
 
 
-def _remove(folder: Path) -> None:
+def _remove(folder: Path, *, patience: float) -> None:
     """Remove the lock last: what cannot be removed now is then a leftover for the next run."""
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + patience
     while others := [path for path in folder.iterdir() if path.name != _LOCK]:
         for path in others:
             if path.is_dir() and not path.is_symlink():
