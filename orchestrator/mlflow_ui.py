@@ -11,16 +11,25 @@ import sys
 
 from apollo_core.errors import BadInput
 from orchestrator.store import Store
-from orchestrator.tracking import database, default_uri
+from orchestrator.tracking_database import damage, database, default_uri
 
 HOST = "127.0.0.1"
 
 
 def addresses(store: Store, *, port: int) -> dict[str, str]:
-    """Sweep -> address of its runs; MLflow's own start page shows something else first."""
+    """Sweep -> address of its runs; MLflow's own start page shows something else first.
+
+    Raises:
+        BadInput: the database is damaged.
+    """
     path = database(store)
     if not path.is_file():
         return {}
+    if why := damage(path):
+        raise BadInput(
+            f"{path} cannot be used ({why}); `apollo sync SWEEP` sets it aside and rebuilds the "
+            "view from the store"
+        )
     wanted = "select name, experiment_id from experiments where lifecycle_stage = 'active'"
     with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         rows = connection.execute(wanted + " and experiment_id <> 0 order by name").fetchall()

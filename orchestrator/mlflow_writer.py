@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
+from orchestrator.failures import one_line
 from orchestrator.files import read_json_lines
 from orchestrator.redaction import redact
 from orchestrator.score_table import ITEMS, scores_of_items
@@ -23,10 +26,20 @@ from orchestrator.stage_states import StageState, stage_states
 from orchestrator.store import Store
 from orchestrator.sweep_record import SweepRecord, VariantRecord
 from orchestrator.tracked_points import Point, metric_name, thinned
+from orchestrator.tracking_database import (
+    damage,
+    database,
+    default_uri,
+    make_whole,
+    passes,
+    set_aside,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
     from mlflow.tracking import MlflowClient
+
+_log = logging.getLogger(__name__)
 
 # MLflow's own limits for one batch and one parameter.
 _BATCH_METRICS, _BATCH_PARAMS = 1000, 100
@@ -62,7 +75,7 @@ class MlflowWriter:
         self._record = record
         self._store = store
         self._uri = uri
-        self.client = open_client(uri)
+        self.client = open_own(store) if uri == default_uri(store) else open_client(uri)
         self._experiment = self._find_experiment()
         self._runs: dict[str, _TrackedRun] = {}
         self._parent = ""
@@ -270,6 +283,62 @@ def open_client(uri: str) -> MlflowClient:
     for name in ("alembic", "mlflow"):  # after the import, which sets them
         logging.getLogger(name).setLevel(logging.ERROR)
     return MlflowClient(tracking_uri=uri)
+
+
+def open_own(store: Store) -> MlflowClient:
+    """A client of the store's own database, made if need be.
+
+    One that cannot be used is set aside with a warning: it is a view, and the store has everything.
+    """
+    path, uri = database(store), default_uri(store)
+    store.root.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name("mlflow.lock")):
+        why = ""
+        if path.exists():
+            why = damage(path)
+            if not why:
+                try:
+                    return _opened(uri)
+                except Exception as error:
+                    if passes(error):
+                        raise
+                    _forget(uri)
+                    why = one_line(error)
+            aside = set_aside(path)
+            _log.warning(
+                "%s cannot be used (%s): it is now %s, and the view is rebuilt from the store; "
+                "`apollo sync SWEEP` brings back other sweeps",
+                path,
+                why,
+                aside.name,
+            )
+        make_whole(path, _migrate)
+        _forget(uri)
+        return _opened(uri)
+
+
+def _opened(uri: str) -> MlflowClient:
+    client = open_client(uri)
+    client.search_experiments(max_results=1)
+    return client
+
+
+def _migrate(uri: str) -> None:
+    _opened(uri)
+    _forget(uri)
+
+
+def _forget(uri: str) -> None:
+    """Close MLflow's connections to a file that is about to have another name.
+
+    It keeps them by address for the life of the process and offers no way to let them go; the
+    engine opens new ones when it is next used.
+    """
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    engine = SqlAlchemyStore._engine_map.get(uri)
+    if engine is not None:
+        engine.dispose()
 
 
 def _tags(record: SweepRecord, variant: VariantRecord) -> dict[str, str]:

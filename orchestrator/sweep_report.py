@@ -9,7 +9,8 @@ from orchestrator.score_table import write_items
 from orchestrator.stage_states import stage_states
 from orchestrator.store import Store
 from orchestrator.sweep_record import SweepRecord
-from orchestrator.tracking import TrackingError, attach_report, database
+from orchestrator.tracking import TrackingError, attach_report
+from orchestrator.tracking_database import database
 
 ITEM_TABLE = "items.csv.gz"
 

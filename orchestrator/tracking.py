@@ -23,6 +23,7 @@ from orchestrator.mlflow_writer import MlflowWriter
 from orchestrator.redaction import redact
 from orchestrator.store import Store
 from orchestrator.sweep_record import SweepRecord, sweep_folder
+from orchestrator.tracking_database import database, default_uri
 
 _EVERY = 5.0
 # The end of a run waits for the last points as long as replicates get written, at most this long
@@ -34,16 +35,6 @@ _LOCK_WAIT = 30.0
 
 class TrackingError(ApolloError):
     """The tracking server could not be written to; the store has everything."""
-
-
-def default_uri(store: Store) -> str:
-    """The SQLite file in the store."""
-    return f"sqlite:///{database(store)}"
-
-
-def database(store: Store) -> Path:
-    """Where the store keeps the view, unless another server does."""
-    return store.root / "mlflow.db"
 
 
 def sync(record: SweepRecord, store: Store, uri: str | None, *, final: bool = True) -> None:

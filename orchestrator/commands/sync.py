@@ -22,8 +22,8 @@ def sync(
     from orchestrator.known_sweep import known_sweep
     from orchestrator.redaction import redact
     from orchestrator.store import open_store
-    from orchestrator.tracking import default_uri
     from orchestrator.tracking import sync as write
+    from orchestrator.tracking_database import default_uri
 
     opened = open_store(store)
     record = known_sweep(sweep, opened)

@@ -143,6 +143,14 @@ def test_ui_without_a_view_says_how_to_get_one(apollo, tmp_path):
     assert "apollo sync" in err
 
 
+def test_ui_on_a_damaged_view_says_so_in_one_message(apollo, tmp_path):
+    (tmp_path / "mlflow.db").write_bytes(b"no database, but more than sixteen bytes of text")
+    code, _, err = apollo("ui", "--store", tmp_path)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "apollo sync" in err
+
+
 def test_doctor_names_what_it_found(apollo, tmp_path):
     code, out, _ = apollo("doctor", "--store", tmp_path / "store")
     assert code == 0

@@ -9,7 +9,8 @@ from orchestrator.mlflow_writer import open_client
 from orchestrator.run_tracking import RunTracking
 from orchestrator.sweep_record import record_of
 from orchestrator.tracked_points import is_shown, thinned
-from orchestrator.tracking import TrackingError, attach_report, default_uri, is_tracked, sync
+from orchestrator.tracking import TrackingError, attach_report, is_tracked, sync
+from orchestrator.tracking_database import database, default_uri
 
 # MLflow and what it stands on warn of their own deprecations.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -147,7 +148,7 @@ def test_a_curve_appears_while_its_stage_trains(tmp_path, monkeypatch):
             context.report({"step": 1, "steps": 2, "loss": 2.5})
             deadline = time.monotonic() + 20
             while not seen and time.monotonic() < deadline:
-                seen.extend(v for run in runs_of(default_uri(store))[1] for v in loss_of(run))
+                seen.extend(losses(store))
                 time.sleep(0.1)
         tiny_stage(identity, context)
 
@@ -157,10 +158,15 @@ def test_a_curve_appears_while_its_stage_trains(tmp_path, monkeypatch):
     assert seen == [2.5]
 
 
-def loss_of(run):
-    """The last loss of a run that is still going on; nothing before there is one."""
-    found = run.data.metrics.get("align/loss")
-    return [found] if found is not None and run.info.status == "RUNNING" else []
+def losses(store):
+    """The last loss of each run that is still going on and has one."""
+    if not database(store).is_file():
+        return []
+    client = open_client(default_uri(store))
+    experiment = client.get_experiment_by_name("tiny")
+    runs = client.search_runs([experiment.experiment_id]) if experiment else []
+    going_on = [run.data.metrics for run in runs if run.info.status == "RUNNING"]
+    return [metrics["align/loss"] for metrics in going_on if "align/loss" in metrics]
 
 
 def test_a_replicate_whose_design_changed_gets_a_run_of_its_own(tmp_path):
