@@ -58,13 +58,19 @@ def remove_leftovers(parent: Path) -> None:
 def _remove(folder: Path, *, patience: float) -> None:
     """Remove the lock last: what cannot be removed now is then a leftover for the next run."""
     until = time.monotonic() + patience
-    while others := [path for path in folder.iterdir() if path.name != _LOCK]:
-        for path in others:
+    while True:
+        for path in _all_but_lock(folder):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
+        if not _all_but_lock(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+            return
         if time.monotonic() > until:
             return
         time.sleep(0.05)
-    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _all_but_lock(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.name != _LOCK]
