@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from orchestrator.engine import OnOutcome
-from orchestrator.frontier import Frontier
+from orchestrator.engine import OnOutcome, machine_capacity
+from orchestrator.frontier import Capacity, Frontier
 from orchestrator.worker import RunStage, run_task
 
 
 class LocalEngine:
     """The sequential engine. A worker that dies is this process, so nothing is retried here."""
+
+    def capacity(self, *, with_gpus: bool) -> Capacity:
+        """This machine's."""
+        return machine_capacity(with_gpus=with_gpus)
 
     def run(self, frontier: Frontier, *, run_stage: RunStage, on_outcome: OnOutcome) -> None:
         """Run everything that can be run, the most urgent first."""

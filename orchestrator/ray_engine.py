@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from apollo_core.errors import ApolloError, BadInput
 from orchestrator import failures
-from orchestrator.engine import OnOutcome
+from orchestrator.engine import OnOutcome, machine_capacity, refuse_what_never_fits
 from orchestrator.frontier import Capacity, Frontier
 from orchestrator.outcome import StageOutcome
 from orchestrator.redaction import redact
@@ -70,6 +70,10 @@ class RayEngine:
         self._address = address
         self._cpus = cpus
 
+    def capacity(self, *, with_gpus: bool) -> Capacity | None:
+        """This machine's, for the cluster that is started; a running one's is not asked."""
+        return None if self._address else machine_capacity(self._cpus, with_gpus=with_gpus)
+
     def run(self, frontier: Frontier, *, run_stage: RunStage, on_outcome: OnOutcome) -> None:
         """Run everything that can be run; see `Engine.run`.
 
@@ -87,7 +91,7 @@ class RayEngine:
             cluster(self._address, self._cpus, temporary),
         ):
             if self._address is None:
-                _refuse_what_never_fits(frontier)
+                refuse_what_never_fits(frontier.unfinished(), _capacity())
             _fit(frontier, run_stage, on_outcome, temporary / "tune")
 
 
@@ -168,17 +172,6 @@ def _capacity() -> Capacity:
 
     resources = ray.cluster_resources()
     return Capacity(cpus=resources.get("CPU", 0.0), gpus=resources.get("GPU", 0.0))
-
-
-def _refuse_what_never_fits(frontier: Frontier) -> None:
-    capacity = _capacity()
-    for task in frontier.unfinished():
-        if task.cpus > capacity.cpus or task.gpus > capacity.gpus:
-            raise BadInput(
-                f"stage {task.label}: needs {task.cpus:g} CPUs and {task.gpus:g} GPUs, this "
-                f"machine has {capacity.cpus:g} and {capacity.gpus:g}; give a cluster with "
-                "--address, or lower the scale's `resources`"
-            )
 
 
 def _fit(frontier: Frontier, run_stage: RunStage, on_outcome: OnOutcome, folder: Path) -> None:

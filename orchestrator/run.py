@@ -10,7 +10,7 @@ from pathlib import Path
 
 from apollo_core.errors import BadData, BadInput
 from orchestrator import failures
-from orchestrator.engine import Engine
+from orchestrator.engine import Engine, refuse_what_never_fits
 from orchestrator.files import read_json, write_atomically
 from orchestrator.frontier import Frontier
 from orchestrator.outcome import StageOutcome
@@ -19,7 +19,7 @@ from orchestrator.progress import Progress
 from orchestrator.provenance import code_hash
 from orchestrator.store import Store
 from orchestrator.sweep_record import SweepRecord, record_of, register, sweep_folder
-from orchestrator.task import task_of
+from orchestrator.task import StageTask, task_of
 from orchestrator.weights import PROVISIONAL
 from orchestrator.worker import RunStage, core_stage
 
@@ -97,35 +97,35 @@ def run_sweep(
     plan.require_runnable()
     for identifier in options.only:
         plan.variant(identifier)
-    store.prepare()
     record = record_of(plan)
     wanted = record.only(options.only)
     missing = [key for key in plan.stages if key in wanted and not store.is_done(key)]
+    tasks = [
+        task_of(plan.stages[key], plan, store, seconds=options.seconds.get(key, 0.0))
+        for key in missing
+    ]
+    _refuse_what_never_fits(tasks, engine)
+    store.prepare()
     _warn_of_other_code(record, store, wanted.difference(missing), progress)
     if missing:
         _make_world(plan, progress)
         _check_media(plan, store, missing, progress)
     register(store, record, source)
     on_start(record, len(missing))
-    return _run(plan, record, store, engine, options, progress, wanted, missing, began)
+    return _run(tasks, record, store, engine, options, progress, wanted, began)
 
 
 def _run(
-    plan: Plan,
+    tasks: list[StageTask],
     record: SweepRecord,
     store: Store,
     engine: Engine,
     options: RunOptions,
     progress: Progress,
     wanted: frozenset[str],
-    missing: list[str],
     began: float,
 ) -> RunSummary:
-    failed = _stay_failed(store, missing, options)
-    tasks = [
-        task_of(plan.stages[key], plan, store, seconds=options.seconds.get(key, 0.0))
-        for key in missing
-    ]
+    failed = _stay_failed(store, [task.key for task in tasks], options)
     frontier = Frontier(tasks, {outcome.key: outcome.message for outcome in failed})
 
     def on_outcome(outcome: StageOutcome) -> None:
@@ -133,14 +133,14 @@ def _run(
             failed.append(outcome)
         progress.ended(outcome)
 
-    with progress.showing(record, store, frontier, done=len(wanted) - len(missing)):
+    with progress.showing(record, store, frontier, done=len(wanted) - len(tasks)):
         for outcome in failed:
             progress.ended(outcome)
         if not frontier.is_finished:
             engine.run(frontier, run_stage=options.run_stage, on_outcome=on_outcome)
     return RunSummary(
         wanted=len(wanted),
-        done_before=len(wanted) - len(missing),
+        done_before=len(wanted) - len(tasks),
         done=len(wanted) - len(failed) - len(frontier.blocked),
         failed=tuple(failed),
         blocked=len(frontier.blocked),
@@ -161,6 +161,14 @@ def summary_lines(summary: RunSummary, record: SweepRecord) -> list[str]:
     if any(outcome.failure_class != failures.INFRA for outcome in summary.failed):
         lines.append("Failed stages are tried again with --retry-failed.")
     return lines
+
+
+def _refuse_what_never_fits(tasks: list[StageTask], engine: Engine) -> None:
+    if not tasks:
+        return
+    capacity = engine.capacity(with_gpus=any(task.gpus for task in tasks))
+    if capacity is not None:
+        refuse_what_never_fits(tasks, capacity)
 
 
 def _stay_failed(store: Store, missing: list[str], options: RunOptions) -> list[StageOutcome]:

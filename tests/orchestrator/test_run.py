@@ -21,7 +21,9 @@ from orchestrator.cost import plan_cost, plan_flops
 from orchestrator.frontier import Frontier
 from orchestrator.gc import orphans, remove_orphans
 from orchestrator.known_sweep import known_sweep
+from orchestrator.local_engine import LocalEngine
 from orchestrator.plan_json import plan_document
+from orchestrator.ray_engine import RayEngine
 from orchestrator.score_table import score_rows, write_items, write_scores
 from orchestrator.speeds import Speeds
 from orchestrator.status import status_document
@@ -30,6 +32,9 @@ from orchestrator.sweep_record import record_of
 
 class Untouchable:
     """An engine for runs in which there is nothing to do."""
+
+    def capacity(self, *, with_gpus):
+        raise AssertionError("there is nothing to run")
 
     def run(self, frontier: Frontier, *, run_stage, on_outcome):
         assert frontier.is_finished
@@ -94,6 +99,16 @@ def test_a_sweep_with_data_that_are_not_there_is_refused_before_anything_is_writ
     store = tiny_store(tmp_path)
     with pytest.raises(BadInput, match="captions"):
         run_tiny(write_sweep(tmp_path, text), store)
+    assert not store.root.exists()
+
+
+@pytest.mark.parametrize("engine", [LocalEngine(), RayEngine()], ids=["local", "ray"])
+@pytest.mark.parametrize("needed", ["cpus: 9999", "gpus: 999"])
+def test_a_stage_that_never_fits_is_refused_before_anything_is_written(tmp_path, engine, needed):
+    text = SWEEP.replace("size: 0.000070", f"size: 0.000070, resources: {{{needed}}}")
+    store = tiny_store(tmp_path)
+    with pytest.raises(BadInput, match=r"needs .* lower the scale's `resources`"):
+        run_tiny(write_sweep(tmp_path, text), store, engine=engine)
     assert not store.root.exists()
 
 
