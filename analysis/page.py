@@ -22,14 +22,17 @@ from analysis.verdict import RULE, VERDICTS
 
 @dataclass(frozen=True)
 class MetricSection:
-    """Everything the page shows about one metric; figures are those of its pairs of scales."""
+    """Everything the page shows about one metric; figures are those of its pairs of scales.
+
+    With one scale there is no pair, and no heatmap.
+    """
 
     metric: str
     unit: str
     pairs: Sequence[Pair]
     axes: Sequence[AxisReport]
     proxies: Sequence[Proxy]
-    heatmap: Picture
+    heatmap: Picture | None
     scatters: Sequence[Picture]
 
 

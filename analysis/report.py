@@ -104,13 +104,16 @@ def write_report(
     Everything is computed and drawn first, and each file is renamed into place from a folder
     beside it, report.json last: a reader never meets half a file. Figures of an earlier report in
     the same folder that this one doesn't have are removed, other people's files are left.
+
+    Raises:
+        TableError: `out_dir` cannot be written.
     """
     found = findings or find(table)
     shown = shown_metrics(table.metrics)
     sections = [_section(table, found, metric, len(shown)) for metric in shown]
     hidden = len(table.metrics) - len(shown)
     page = render_page(table, sections, title=title, provenance=provenance, hidden_metrics=hidden)
-    pictures = [p for s in sections for p in (s.heatmap, *s.scatters)]
+    pictures = [p for s in sections for p in (s.heatmap, *s.scatters) if p]
     files: dict[str, bytes] = {}
     for picture in pictures:
         files[f"figures/{picture.name}.png"] = picture.png
@@ -120,10 +123,15 @@ def write_report(
     files["report.html"] = page.encode()
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     files["report.json"] = f"{text}\n".encode()
-    stale = _earlier_figures(out_dir) - set(files)
-    _write_all(out_dir, files)
-    for name in stale:
-        (out_dir / name).unlink(missing_ok=True)
+    try:
+        stale = _earlier_figures(out_dir) - set(files)
+        _write_all(out_dir, files)
+        for name in stale:
+            (out_dir / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise TableError(
+            f"{out_dir}: the report cannot be written there ({error.strerror}); give another."
+        ) from error
     figures = tuple(out_dir / name for name in files if name.startswith("figures/"))
     return ReportPaths(
         out_dir / "report.html", out_dir / "report.json", out_dir / "scores.csv", figures
@@ -190,7 +198,7 @@ def _section(table: ScoreTable, found: Findings, metric: str, n_metrics: int) ->
         pairs=pairs,
         axes=[axis for axis in found.axes if axis.metric == metric],
         proxies=[proxy for proxy in found.proxies if proxy.metric == metric],
-        heatmap=draw_heatmap(f"{stem}_r2", metric, table.scales, pairs),
+        heatmap=draw_heatmap(f"{stem}_r2", metric, table.scales, pairs) if pairs else None,
         scatters=[
             draw_scatter(
                 f"{stem}_{_stem(position[p.small], p.small)}_{_stem(position[p.large], p.large)}",

@@ -119,10 +119,16 @@ def _ordered_scales(
 ) -> tuple[tuple[str, ...], Mapping[str, float] | None, list[str]]:
     """Sort scales by size, else by the order given, else by name with a warning."""
     found = sorted(tidy["scale"].unique())
-    if len(found) < 2:
-        raise TableError(
-            f"the table has one scale only ({found[0]!r}); consistency across scales needs two."
-        )
+    if len(found) == 1:
+        note = f"there is one scale only, {found[0]}: what transfers across scale takes two"
+        order, sizes, _ = _order(tidy, found, options)
+        return order, sizes, [note]
+    return _order(tidy, found, options)
+
+
+def _order(
+    tidy: pd.DataFrame, found: list[str], options: TableOptions
+) -> tuple[tuple[str, ...], Mapping[str, float] | None, list[str]]:
     _refuse_unknown(options.scale_order, found, option="--scale-order")
     _refuse_unknown(options.scale_sizes, found, option="--scale-size")
     sizes = dict(options.scale_sizes)

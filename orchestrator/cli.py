@@ -5,6 +5,7 @@ Commands live in `orchestrator.commands`, one a file; what needs `analysis` live
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -68,6 +69,10 @@ def report(
         str | None, typer.Option(metavar="metric=.25", help="what guessing scores")
     ] = None,
     lower_is_better: Annotated[bool, typer.Option("--lower-is-better", help="as a loss")] = False,
+    tracking_uri: Annotated[
+        str | None,
+        typer.Option("--tracking-uri", help="an MLflow server; else <store>/mlflow.db"),
+    ] = None,
     store: StorePath = DEFAULT_STORE,
 ) -> None:
     """Say which design choices transfer across scale: of a sweep, or of any score table."""
@@ -76,6 +81,8 @@ def report(
 
     if (sweep is None) == (scores is None):
         raise BadInput("report: give a sweep file, or a score table with --scores (one of them)")
+    if scores is not None and tracking_uri is not None:
+        raise BadInput("report: --tracking-uri goes with a sweep; a table has no runs to add to")
     try:
         options = TableOptions.parse(
             design=design,
@@ -89,7 +96,7 @@ def report(
             lower_is_better=lower_is_better,
         )
         if sweep is not None:
-            _report_on_sweep(sweep, options, out, store)
+            _report_on_sweep(sweep, options, out, store, tracking_uri)
         elif scores is not None:
             from analysis.report import report_on_file
 
@@ -123,7 +130,9 @@ def main() -> None:
         sys.exit(_told(BadInput(text), code=2))
 
 
-def _report_on_sweep(sweep: Path, options: TableOptions, out: Path, store: Path) -> None:
+def _report_on_sweep(
+    sweep: Path, options: TableOptions, out: Path, store: Path, uri: str | None
+) -> None:
     from dataclasses import replace
     from tempfile import TemporaryDirectory
 
@@ -143,11 +152,14 @@ def _report_on_sweep(sweep: Path, options: TableOptions, out: Path, store: Path)
         write_scores(record, opened, table)
         facts = provenance_of(record, opened)
         found = report_on_file(table, options, out, title=record.name, provenance=facts)
-    behind = finish_report(record, opened, out)
+    paths = found.paths
+    files = [paths.html, paths.json, paths.scores, *paths.figures]
+    behind = finish_report(record, opened, files, folder=out, uri=uri)
     if behind:
         typer.echo(f"warning: {behind}", err=True)
     _show(found)
-    typer.echo(f"Curves and runs: apollo ui --store {store}")
+    if uri is None:
+        typer.echo(f"Curves and runs: apollo ui --store {shlex.quote(str(store))}")
 
 
 def _show(found: FileReport) -> None:

@@ -110,9 +110,9 @@ class MlflowWriter:
             self._attach(self._parent, "sweep.json", self._record.model_dump_json(indent=1))
         return self._parent
 
-    def attach_folder(self, folder: Path, name: str) -> None:
-        """Add a folder's files to the sweep's run, as artifacts under `name`."""
-        self.client.log_artifacts(self.parent(), str(folder), name)
+    def attach(self, path: Path, folder: str) -> None:
+        """Add a file to the sweep's run, as an artifact in `folder`."""
+        self.client.log_artifact(self.parent(), str(path), folder)
 
     def _begin_sweep(self) -> str:
         tags = {"sweep": self._record.name, "kind": "sweep"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.score_table import write_items
@@ -31,16 +32,26 @@ def provenance_of(record: SweepRecord, store: Store) -> dict[str, object]:
     }
 
 
-def finish_report(record: SweepRecord, store: Store, folder: Path) -> str | None:
+def finish_report(
+    record: SweepRecord, store: Store, written: Sequence[Path], *, folder: Path, uri: str | None
+) -> str | None:
     """Add the item table to a report's folder, and the report to the MLflow view if there is one.
+
+    Args:
+        record: the sweep.
+        store: where its results lie.
+        written: the files of the report in `folder`.
+        folder: of the report.
+        uri: of the tracking server; None = the store's own database, if it is there.
 
     Returns what to tell the user if the view could not be written.
     """
-    write_items(record, store, folder / ITEM_TABLE)
-    if not database(store).is_file():
+    items = folder / ITEM_TABLE
+    write_items(record, store, items)
+    if uri is None and not database(store).is_file():
         return None
     try:
-        attach_report(record, store, None, folder)
+        attach_report(record, store, uri, [*written, items], folder=folder)
     except TrackingError as error:
         return f"{error}; the report itself is complete"
     return None

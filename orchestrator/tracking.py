@@ -11,7 +11,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -55,14 +55,19 @@ def sync(record: SweepRecord, store: Store, uri: str | None, *, final: bool = Tr
     _remember(record, store, where)
 
 
-def attach_report(record: SweepRecord, store: Store, uri: str | None, folder: Path) -> None:
-    """Add a report's files to the sweep's run.
+def attach_report(
+    record: SweepRecord, store: Store, uri: str | None, files: Sequence[Path], *, folder: Path
+) -> None:
+    """Add a report's own files to the sweep's run, by their places in `folder`.
+
+    A report may be written into a folder of other people's files; those stay where they are.
 
     Raises:
         TrackingError: the server did not answer.
     """
     with _writing(record, store, uri or default_uri(store)) as writer:
-        writer.attach_folder(folder, "report")
+        for path in files:
+            writer.attach(path, str("report" / path.relative_to(folder).parent))
         writer.write(final=True)
 
 

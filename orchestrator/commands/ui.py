@@ -15,9 +15,11 @@ def ui(
     store: StorePath = DEFAULT_STORE,
 ) -> None:
     """Show the store's sweeps in the MLflow UI, on this machine only, until Ctrl-C."""
+    from orchestrator.doctor import require_sweep_packages
     from orchestrator.mlflow_ui import addresses, serve
     from orchestrator.store import open_store
 
+    require_sweep_packages()
     opened = open_store(store)
     for name, address in addresses(opened, port=port).items():
         typer.echo(f"{name}: {address}  (Ctrl-C stops it)", err=True)

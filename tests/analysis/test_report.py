@@ -155,6 +155,26 @@ def test_a_second_report_replaces_the_first_and_leaves_other_files(tmp_path: Pat
     }
 
 
+def test_a_table_of_one_scale_gives_scores_and_effects_without_pairs_and_says_so(tmp_path: Path):
+    text = "".join(line + "\n" for line in TIDY.splitlines() if ",l," not in line)
+    report = report_on_file(write(tmp_path, text), TableOptions(), tmp_path / "out")
+    document = read_json(report.paths.json)
+    assert (document["pairs"], document["proxies"], report.paths.figures) == ([], [], ())
+    assert [axis["effects"][0]["effect"] for axis in document["axes"]] == [4.0, -6.0]
+    assert any("one scale only, s" in line for line in document["warnings"])
+    page = report.paths.html.read_text(encoding="utf-8")
+    assert "one scale only" in page
+    assert "Scores by design" in page
+    assert "R² between scales" not in page
+    assert any("fast" in line for line in report.summary)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TableError, match=r"file.inner: the report cannot be written there"):
+        report_on_file(write(tmp_path, TIDY), TableOptions(), tmp_path / "file" / "inner")
+
+
 def test_bad_input_writes_nothing(tmp_path: Path):
     with pytest.raises(TableError):
         report_on_file(write(tmp_path, ""), TableOptions(), tmp_path / "out")

@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 from tiny_sweeps import SWEEP, diverging_stage, plan_of, run_tiny, tiny_store, write_sweep
 
+from orchestrator import doctor
 from orchestrator.cli import main
 from orchestrator.mlflow_ui import addresses
+from orchestrator.mlflow_writer import open_client
 
 # What MLflow and the figures stand on warn of their own deprecations.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -95,6 +97,46 @@ def test_report_on_a_sweep_writes_report_scores_and_items(ran, apollo, tmp_path)
     assert "apollo ui --store" in out
     provenance = json.loads((tmp_path / "r" / "report.json").read_text())["provenance"]
     assert provenance["sweep"] == "tiny"
+
+
+def test_a_report_goes_to_the_tracking_server_that_is_named(ran, apollo, tmp_path):
+    sweep, store = ran
+    uri = f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    words = ["--out", tmp_path / "r", "--tracking-uri", uri]
+    code, out, err = apollo("report", sweep, "--store", store.root, *words)
+    assert (code, err) == (0, "")
+    assert "apollo ui" not in out
+    client = open_client(uri)
+    experiment = client.get_experiment_by_name("tiny")
+    assert experiment is not None
+    (parent,) = client.search_runs([experiment.experiment_id], "tags.kind = 'sweep'")
+    names = {each.path for each in client.list_artifacts(parent.info.run_id, "report")}
+    assert {"report/report.html", "report/scores.csv", "report/items.csv.gz"} <= names
+
+
+def test_a_finished_sweep_of_one_scale_gets_a_report(apollo, tmp_path):
+    text = SWEEP.replace('  s: {llm: "micro:qwen2-s", size: 0.000070}\n', "")
+    sweep, store = write_sweep(tmp_path, text), tiny_store(tmp_path)
+    run_tiny(sweep, store)
+    code, out, _ = apollo("report", sweep, "--store", store.root, "--out", tmp_path / "r")
+    assert code == 0
+    assert "one scale only" in out
+
+
+def test_a_report_into_a_place_that_cannot_be_written_exits_2(ran, apollo):
+    sweep, store = ran
+    code, _, err = apollo("report", sweep, "--store", store.root, "--out", sweep / "inner")
+    assert code == 2
+    assert err.count("\n") == 1
+
+
+def test_the_plain_install_cannot_sync_or_show_and_makes_no_store(apollo, tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor, "_NEEDED", ("no-such-package",))
+    for words in (["sync", "tiny"], ["ui"]):
+        code, _, err = apollo(*words, "--store", tmp_path / "store")
+        assert code == 2
+        assert "apollo-sweeps[sweep]" in err
+    assert not (tmp_path / "store").exists()
 
 
 def test_report_takes_a_sweep_or_scores_and_not_both_or_none(ran, apollo, tmp_path):

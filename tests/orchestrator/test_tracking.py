@@ -182,15 +182,21 @@ def test_a_replicate_whose_design_changed_gets_a_run_of_its_own(tmp_path):
     assert sorted(run.data.tags["superseded"] for run in base) == ["no", "yes"]
 
 
-def test_a_report_is_attached_to_the_sweeps_run(finished, tmp_path):
+def test_a_reports_own_files_and_no_others_are_attached_to_the_sweeps_run(finished, tmp_path):
     _, store, record = finished
-    (tmp_path / "report.html").write_text("<p>report</p>")
-    attach_report(record, store, None, tmp_path)
+    own = [tmp_path / "report.html", tmp_path / "figures" / "a.png"]
+    (tmp_path / "figures").mkdir()
+    for path in (*own, tmp_path / "secret.txt", tmp_path / "figures" / "mine.png"):
+        path.write_text("text")
+    attach_report(record, store, None, own, folder=tmp_path)
     client, runs = runs_of(default_uri(store))
     (parent,) = [run for run in runs if run.data.tags.get("kind") == "sweep"]
-    assert [f.path for f in client.list_artifacts(parent.info.run_id, "report")] == [
-        "report/report.html"
-    ]
+    found = {
+        each.path
+        for folder in ("report", "report/figures")
+        for each in client.list_artifacts(parent.info.run_id, folder)
+    }
+    assert found == {"report/report.html", "report/figures", "report/figures/a.png"}
 
 
 @pytest.fixture
