@@ -9,12 +9,18 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from apollo_core.frozen import Frozen
 
 MODALITIES = ("text", "image", "multi_image", "video")
 MODULES = ("vision", "connector", "llm")
+
+# Checks and no part of a stage key. The bounds are far beyond any use; within them, neither a
+# product of two of these numbers nor a division by one overflows.
+Count = Annotated[int, Field(ge=1, le=10**6)]
+SampleCount = Annotated[int, Field(ge=1, le=10**12)]
+FrameRate = Annotated[float, Field(ge=0.001, le=1000, description="frames per second in a clip")]
 
 
 class FpsSampling(Frozen):
@@ -24,17 +30,17 @@ class FpsSampling(Frozen):
     """
 
     mode: Literal["fps"]
-    fps: Annotated[PositiveFloat, Field(description="frames per second inside a clip")]
-    frames_per_clip: PositiveInt
-    max_clips: Annotated[PositiveInt, Field(description="the token budget, in clips")]
+    fps: FrameRate
+    frames_per_clip: Count
+    max_clips: Annotated[Count, Field(description="the token budget, in clips")]
 
 
 class UniformSampling(Frozen):
     """A fixed number of frames, spread evenly over the video whatever its length."""
 
     mode: Literal["uniform"]
-    frames: PositiveInt
-    frames_per_clip: PositiveInt
+    frames: Count
+    frames_per_clip: Count
 
     @model_validator(mode="after")
     def _whole_clips(self) -> UniformSampling:
@@ -53,12 +59,12 @@ class PerceiverResampler(Frozen):
     """Learned latents attend to a clip's patches: `tokens_per_frame * frames_per_clip` tokens."""
 
     kind: Literal["perceiver"]
-    tokens_per_frame: PositiveInt
-    depth: PositiveInt = 1
-    heads: PositiveInt = 16
-    kv_heads: PositiveInt = 4
-    head_dim: PositiveInt = 96
-    mlp_ratio: PositiveInt = 4
+    tokens_per_frame: Count
+    depth: Count = 1
+    heads: Count = 16
+    kv_heads: Count = 4
+    head_dim: Count = 96
+    mlp_ratio: Count = 4
 
     @model_validator(mode="after")
     def _whole_groups(self) -> PerceiverResampler:
@@ -71,14 +77,14 @@ class MlpAvgResampler(Frozen):
     """Two-layer MLP, then adaptive average pooling to `tokens_per_frame` per frame."""
 
     kind: Literal["mlp_avg"]
-    tokens_per_frame: PositiveInt
+    tokens_per_frame: Count
 
 
 class ConvAvgResampler(Frozen):
     """Two 2-D convolutions, then adaptive average pooling to `tokens_per_frame` per frame."""
 
     kind: Literal["conv_avg"]
-    tokens_per_frame: PositiveInt
+    tokens_per_frame: Count
 
 
 Resampler = Annotated[

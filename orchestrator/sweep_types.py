@@ -17,12 +17,11 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     StringConstraints,
     model_validator,
 )
 
-from apollo_core.design import MODALITIES, Design
+from apollo_core.design import MODALITIES, Count, Design, FrameRate, SampleCount
 from apollo_core.execution import Execution
 from apollo_core.frozen import Frozen
 from apollo_core.microworld.spec import WorldSpec
@@ -63,6 +62,9 @@ def _distinct(values: tuple[object, ...]) -> tuple[object, ...]:
     return values
 
 
+# Billions of parameters: from one to more than there will be.
+ModelSize = Annotated[float, Field(ge=1e-9, le=1e6)]
+Seconds = Annotated[float, Field(ge=0.001, le=1e7)]
 AxisName = Annotated[Name, AfterValidator(_not_reserved)]
 _WARMUP, _DECAY, _CLIP = (
     TrainIdentity.model_fields[name].default for name in ("warmup", "weight_decay", "clip_norm")
@@ -73,10 +75,10 @@ class PartialSampling(Frozen):
     """What a stage or an evaluation changes of a design's sampling; absent = the design's."""
 
     mode: Literal["fps", "uniform"] | None = None
-    fps: PositiveFloat | None = None
-    max_clips: PositiveInt | None = None
-    frames: PositiveInt | None = None
-    frames_per_clip: PositiveInt | None = None
+    fps: FrameRate | None = None
+    max_clips: Count | None = None
+    frames: Count | None = None
+    frames_per_clip: Count | None = None
 
 
 class ModelSource(Frozen):
@@ -103,7 +105,7 @@ class Resources(Frozen):
     """What a stage of this scale holds while it runs."""
 
     gpus: NonNegativeFloat = 0
-    cpus: PositiveInt = 1
+    cpus: Count = 1
 
     @model_validator(mode="after")
     def _whole_gpus(self) -> Resources:
@@ -118,8 +120,8 @@ class StageSpec(Frozen):
     stage: Name
     lr: Rates
     data: str
-    samples: PositiveInt
-    batch_size: PositiveInt
+    samples: SampleCount
+    batch_size: Count
     warmup: Annotated[float, Field(ge=0, lt=1)] = _WARMUP
     weight_decay: NonNegativeFloat = _DECAY
     clip_norm: PositiveFloat = _CLIP
@@ -131,8 +133,8 @@ class PartialStage(Frozen):
 
     lr: Rates | None = None
     data: str | None = None
-    samples: PositiveInt | None = None
-    batch_size: PositiveInt | None = None
+    samples: SampleCount | None = None
+    batch_size: Count | None = None
     warmup: Annotated[float, Field(ge=0, lt=1)] | None = None
     weight_decay: NonNegativeFloat | None = None
     clip_norm: PositiveFloat | None = None
@@ -149,7 +151,7 @@ class Scale(Frozen):
     """One language model size; `size` in billions of parameters."""
 
     llm: str
-    size: PositiveFloat
+    size: ModelSize
     resources: Resources = Resources()
     overrides: Overrides = Overrides()
 
@@ -183,7 +185,7 @@ class PretrainingSets(Frozen):
     text: str | None = None
     image: str | None = None
     video: str | None = None
-    samples: PositiveInt | None = None
+    samples: SampleCount | None = None
 
     def by_modality(self) -> dict[str, str]:
         """Set name by modality, where there is one."""
@@ -211,7 +213,7 @@ class Data(Frozen):
     mixture: MixtureSets = MixtureSets()
     pretraining: PretrainingSets = PretrainingSets()
     bad_media: BadMedia = "stop"
-    mean_seconds: PositiveFloat | None = None
+    mean_seconds: Seconds | None = None
 
     @model_validator(mode="after")
     def _somewhere(self) -> Data:

@@ -18,10 +18,26 @@ from pydantic import BaseModel, ValidationError
 from orchestrator.problems import Problem, nearest
 from orchestrator.yaml_reading import KeyPath
 
+# pydantic's type of an error -> what the key takes.
+_NEEDED = {
+    "model_type": "a mapping of keys",
+    "model_attributes_type": "a mapping of keys",
+    "dict_type": "a mapping of keys",
+    "tuple_type": "a list, as [a, b],",
+    "list_type": "a list, as [a, b],",
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+}
+
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """One problem for each thing that is wrong, in the file's own terms."""
     found: dict[KeyPath, Problem] = {}
+    too_short: set[KeyPath] = set()
     misspelt: set[KeyPath] = set()
     for detail in error.errors(include_url=False):
         location = detail["loc"]
@@ -33,13 +49,20 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]
             misspelt |= {
                 (*where[:-1], near) for near in get_close_matches(str(where[-1]), names, n=1)
             }
+        if detail["type"] == "too_short":
+            too_short.add(where)
         found.setdefault(where, Problem(where, text))
-    # A misspelt key explains the missing one.
+    # A misspelt key explains the missing one; pydantic does not count an entry that is wrong.
     return [
         problem
         for where, problem in found.items()
         if not (where in misspelt and problem.text.startswith("required"))
+        and not (where in too_short and any(_is_inside(other, where) for other in found))
     ]
+
+
+def _is_inside(where: KeyPath, above: KeyPath) -> bool:
+    return len(where) > len(above) and where[: len(above)] == above
 
 
 def _text(kind: str, detail: Mapping[str, typing.Any], names: list[str]) -> str:
@@ -48,6 +71,8 @@ def _text(kind: str, detail: Mapping[str, typing.Any], names: list[str]) -> str:
         return "required, but missing"
     if kind == "extra_forbidden":
         return f"unknown key{nearest(str(detail['loc'][-1]), names)}"
+    if value is None:
+        return f"it is empty{_needed(kind, detail['msg'], context)}"
     if kind in ("literal_error", "union_tag_invalid"):
         expected = context.get("expected") or context.get("expected_tags") or ""
         allowed = re.findall(r"'([^']*)'", expected)
@@ -57,12 +82,23 @@ def _text(kind: str, detail: Mapping[str, typing.Any], names: list[str]) -> str:
         return f"the key {context.get('discriminator')} is required, but missing"
     if kind == "value_error":
         return str(context.get("error", detail["msg"]))
-    if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return f"{_shown(value)} is not allowed: a mapping of keys is needed"
-    if kind in ("tuple_type", "list_type"):
-        return f"{_shown(value)} is not allowed: a list is needed, as [a, b]"
+    if kind == "too_short" and not value:
+        least = context.get("min_length", 1)
+        return f"{_shown(value)} is not allowed: it is empty, and at least {least} entry is needed"
+    if kind == "string_type" and isinstance(value, int | float):
+        return f"{_shown(value)} is not allowed: text is needed; put it in quotes"
+    if kind in _NEEDED:
+        return f"{_shown(value)} is not allowed: {_NEEDED[kind]} is needed"
     message = detail["msg"]
     return f"{_shown(value)} is not allowed: {message[0].lower()}{message[1:]}"
+
+
+def _needed(kind: str, message: str, context: Mapping[str, typing.Any]) -> str:
+    """What a key that the file leaves empty takes."""
+    if kind in _NEEDED:
+        return f"; {_NEEDED[kind]} is needed"
+    known = sorted(re.findall(r"'([^']*)'", context.get("expected", "")))
+    return f". Known: {', '.join(known)}" if known else f": {message[0].lower()}{message[1:]}"
 
 
 def _shown(value: object) -> str:

@@ -6,6 +6,7 @@ holds only mappings, sequences, text, numbers and null.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ _MAX_DEPTH = 40
 
 # libyaml reads the study's file in 6 ms; PyYAML's own parser, for where it is absent, in 60 ms.
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Whatever else starts with 0: hexadecimal and binary numbers say what they are.
+_OCTAL = re.compile(r"[-+]?0[0-7_]+$")
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -201,6 +204,13 @@ class _Reader:
             return str(node.value)
         if kind == "null":
             return None
+        if ":" in node.value or (kind == "int" and _OCTAL.match(node.value)):
+            raise self._error(
+                node,
+                f"{node.value[:40]!r} is read as a number to the base "
+                f"{60 if ':' in node.value else 8} in YAML; write a plain decimal number, or quote "
+                "text",
+            )
         read = yaml.SafeLoader("")
         try:
             number = read.construct_yaml_int if kind == "int" else read.construct_yaml_float

@@ -8,6 +8,7 @@ from apollo_core.stages.identity import TrainIdentity
 from orchestrator.sweep_file import load_sweep
 from orchestrator.sweep_types import StageSpec
 
+EMPTY = "a value that the file leaves out"
 EXTRA = {"benchmark": "bench", "manifest": "bench.jsonl", "regimes": ["text"], "scoring": "letters"}
 
 
@@ -24,6 +25,13 @@ def test_a_complete_file_loads_and_is_frozen(tmp_path):
         ({"base": None, "bsae": {}}, "bsae: unknown key. Did you mean 'base'?"),
         ({"base/integration": None}, "base.integration: required, but missing"),
         ({"base/sampling/fps": -3}, "base.sampling.fps: -3 is not allowed"),
+        ({"base/sampling/fps": 1e-320}, "base.sampling.fps: 1e-320 is not allowed"),
+        ({"base/sampling/max_clips": 10**7}, "less than or equal to 1000000"),
+        ({"base/resampler/depth": 10**30}, "less than or equal to 1000000"),
+        ({"schedules/two-stage/0/samples": 4 * 10**30}, "less than or equal to 1000000000000"),
+        ({"schedules/two-stage/0/batch_size": 10**7}, "less than or equal to 1000000"),
+        ({"evaluation/0/sampling": {"fps": 1e9}}, "less than or equal to 1000"),
+        ({"scales/xs/size": 1e-320}, "greater than or equal to 0.000000001"),
         ({"base/sampling/fsp": 3}, "base.sampling.fsp: unknown key. Did you mean 'fps'?"),
         ({"base/sampling/mode": "fsp"}, "base.sampling: 'fsp' is not allowed. Did you mean 'fps'?"),
         ({"base/encoders": "siglip"}, "base.encoders: 'siglip' is not allowed: a list"),
@@ -35,7 +43,12 @@ def test_a_complete_file_loads_and_is_frozen(tmp_path):
         ({"base/schedule": "two-stag"}, "base.schedule: unknown schedule 'two-stag'. Did you mean"),
         ({"base/mixture": {"text": 10, "image": 30, "multi_image": 0, "video": 60}},
          "base.mixture.text: 10 % of text, but data.mixture.text lists no set"),
-        ({"axes": {}}, "axes: {} is not allowed"),
+        ({"axes": {}}, "axes: {} is not allowed: it is empty, and at least 1 entry is needed"),
+        ({"axes": EMPTY}, "axes: it is empty; a mapping of keys is needed"),
+        ({"base/schedule": EMPTY}, "base.schedule: it is empty; text is needed"),
+        ({"base/integration": EMPTY}, "base.integration: it is empty. Known: plain"),
+        ({"base/sampling/fps": EMPTY}, "base.sampling.fps: it is empty; a number is needed"),
+        ({"name": 2024}, "name: 2024 is not allowed: text is needed; put it in quotes"),
         ({"axes/sampling/x": {"smapling": {}}}, "Did you mean 'sampling'?"),
         ({"axes/score": {"x": {"integration": "plain"}}}, "a column of the score table"),
         ({"axes/a b": {"x": {"integration": "plain"}}}, "axes.a b: 'a b' is not allowed"),
@@ -83,10 +96,21 @@ def test_a_complete_file_loads_and_is_frozen(tmp_path):
 def test_one_wrong_thing_is_told_with_line_key_path_value_and_what_is_allowed(
     tmp_path, changes, told
 ):
+    path = write(tmp_path, changes)
+    path.write_text(path.read_text().replace(EMPTY, ""))
     with pytest.raises(BadInput) as caught:
-        load_sweep(write(tmp_path, changes))
+        load_sweep(path)
     assert told in str(caught.value)
     assert re.search(r"sweep\.yaml:\d+: ", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"evaluation/0/regimes": []}, {"base/encoders": []}, {"axes/sampling": {}}]
+)
+def test_a_wrong_child_is_told_without_its_parent(tmp_path, changes):
+    with pytest.raises(BadInput, match="it is empty") as caught:
+        load_sweep(write(tmp_path, changes))
+    assert "\n" not in str(caught.value)
 
 
 def test_several_problems_are_told_together_in_the_files_order(tmp_path):

@@ -17,6 +17,14 @@ def test_values_come_with_the_line_of_their_key(tmp_path):
     assert document.line(("b", "absent", "deeper")) == 2
 
 
+def test_decimal_numbers_are_read_as_they_look(tmp_path):
+    text = "a: [0, 0.5, -3, 1000000, 1.0e-3, +7, 00.5, '010', '1:30']"
+    assert read(tmp_path, text).content["a"] == [
+        *(0, 0.5, -3, 1000000, 0.001, 7, 0.5),
+        *("010", "1:30"),
+    ]
+
+
 def test_an_alias_is_read_as_what_it_stands_for(tmp_path):
     document = read(tmp_path, "a: &a {x: 1}\nb: *a\n")
     assert document.content == {"a": {"x": 1}, "b": {"x": 1}}
@@ -33,6 +41,9 @@ def test_an_alias_is_read_as_what_it_stands_for(tmp_path):
         ("a: !mine x\n", 1, "tag"),
         ("b: &b {x: 1}\na:\n  <<: *b\n", 3, "merge keys"),
         ("a: &a [*a]\n", 1, "own anchor"),
+        ("b: 0\na: 1:30\n", 2, "base 60 in YAML; write a plain decimal number"),
+        ("a: 1:30.5\n", 1, "base 60"),
+        ("a: 010\n", 1, "base 8"),
         ("a: 1\n---\nb: 2\n", 2, "second document"),
         ("a: [1\n", 2, "not YAML"),
         ("a: 1\n\tb: 2\n", 2, "not YAML"),
