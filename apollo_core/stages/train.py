@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 
@@ -66,7 +67,9 @@ def run_train(identity: TrainIdentity, context: StageContext) -> None:
                 report=context.report,
             )
     save_trained(model, identity.lr.trained(), context.out)
-    (context.out / "fed.json").write_text(json.dumps(_record(feeder.fed), indent=2) + "\n")
+    (context.out / "fed.json").write_text(
+        json.dumps(_record(feeder.fed, context.media_root), indent=2) + "\n"
+    )
 
 
 def _samples(share: DataShare, context: StageContext) -> list[Sample]:
@@ -77,7 +80,7 @@ def _samples(share: DataShare, context: StageContext) -> list[Sample]:
     ]
 
 
-def _record(fed: Fed) -> dict[str, object]:
+def _record(fed: Fed, root: Path) -> dict[str, object]:
     """Realised shares, and the sampling that videos really had: an fps arm must not turn uniform
     unseen."""
     total = max(1, sum(fed.samples))
@@ -91,5 +94,8 @@ def _record(fed: Fed) -> dict[str, object]:
             "most": float(rates.max()),
         },
         "skipped": fed.skips,
-        "skipped_media": fed.skipped,
+        # Relative, as manifests name them: a result does not say on which machine it was made.
+        "skipped_media": {
+            str(Path(path).relative_to(root)): reason for path, reason in fed.skipped.items()
+        },
     }

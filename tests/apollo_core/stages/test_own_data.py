@@ -124,7 +124,7 @@ def test_bad_media_are_skipped_counted_and_named_by_option(shop, truncated, audi
     identity = training(OWN, TRAINED, {"own": 100}, samples=20, bad_media="skip")
     fed = json.loads((shop.run("skipped", identity) / "fed.json").read_text())
     assert (fed["samples"], fed["skipped"]) == ([18], 2)
-    assert list(fed["skipped_media"]) == [str(shop.media_root / "truncated.mp4")]
+    assert list(fed["skipped_media"]) == ["truncated.mp4"]
 
 
 def test_more_than_a_fifth_of_bad_media_stop_the_stage_all_the_same(shop):
