@@ -26,10 +26,11 @@ WORLD_MANIFESTS = (
 
 @dataclass(frozen=True)
 class Manifest:
-    """A fingerprint and the manifest's path."""
+    """A fingerprint and the manifest's path; `lacks` says which of its media are absent."""
 
     fingerprint: str
     location: str
+    lacks: str = ""
 
     @property
     def provisional(self) -> bool:
@@ -56,8 +57,8 @@ def find_manifest(data: Data, name: str, folder: Path) -> Manifest:
         return Manifest(f"{PROVISIONAL}manifest:{name}", str(path))
     try:
         return Manifest(f"manifest:{digest(_content(data, path, folder))}", str(path))
-    except DataMissing:
-        return Manifest(f"{PROVISIONAL}manifest:{name}", str(path))
+    except DataMissing as error:
+        return Manifest(f"{PROVISIONAL}manifest:{name}", str(path), lacks=str(error))
 
 
 def _content(data: Data, path: Path, folder: Path) -> dict[str, object]:

@@ -152,11 +152,25 @@ def _exclude_problems(sweep: Sweep) -> Iterator[Problem]:
             here: KeyPath = ("exclude", index, axis)
             if axis not in sweep.axes:
                 yield Problem(here, f"unknown axis {axis!r}{nearest(axis, list(sweep.axes))}")
-            elif level not in (*sweep.axes[axis], BASE):
-                names = [*sweep.axes[axis], BASE]
-                yield Problem(here, f"unknown level {level!r}{nearest(level, names)}")
+            elif level not in _levels(sweep, axis):
+                yield Problem(
+                    here, f"unknown level {level!r}{nearest(level, _levels(sweep, axis))}"
+                )
+        changed = [axis for axis, level in rule.items() if level != BASE]
+        if sweep.design == "one_factor" and len(changed) > 1:
+            yield Problem(
+                ("exclude", index),
+                "never matches: a one_factor design changes one axis at a time, and this rule "
+                f"names levels of {', '.join(changed)}",
+            )
         if sweep.design == "one_factor" and all(level == BASE for level in rule.values()):
             yield Problem(
                 ("exclude", index),
                 "excludes the base, which every level is compared with; remove this rule",
             )
+
+
+def _levels(sweep: Sweep, axis: str) -> list[str]:
+    """Levels that designs can have on an axis."""
+    listed = list(sweep.axes[axis])
+    return listed if sweep.design == "cartesian" else [*listed, BASE]

@@ -19,6 +19,7 @@ from apollo_core.stages.identity import (
     ModelIdentity,
     Part,
     PretrainIdentity,
+    Regime,
     StageIdentity,
     TrainIdentity,
 )
@@ -39,6 +40,9 @@ from orchestrator.weights import (
     is_local,
     llm_reference,
 )
+
+# Their order in every evaluation's key.
+REGIMES: tuple[Regime, ...] = ("video", "center_frame", "text")
 
 Locations = dict[str, str]
 Found = TypeVar("Found", Manifest, Weights)
@@ -235,7 +239,7 @@ class _Builder:
             seed=replicate.seed,
             sampling=stage_sampling(entry.sampling, design.sampling, self.sweep.base.sampling),
             benchmark=manifest.fingerprint,
-            regimes=entry.regimes,
+            regimes=_in_order(entry.regimes),
             scoring=entry.scoring,
             prompt=entry.full_prompt,
             bad_media=self.sweep.data.bad_media,
@@ -268,7 +272,8 @@ class _Builder:
         return self._found(self.sweep.data.sets[name].manifest)
 
     def _found(self, manifest: str) -> Manifest:
-        return self._pinned(self._manifest(manifest), f"{self.sweep.data.root}/{manifest}")
+        found = self._manifest(manifest)
+        return self._pinned(found, found.lacks or f"{self.sweep.data.root}/{manifest}")
 
     def _pinned(self, found: Found, what: str) -> Found:
         if found.provisional:
@@ -301,6 +306,11 @@ class _Builder:
             cpus=max(scale.resources.cpus, known.cpus if known else 1),
         )
         return key
+
+
+def _in_order(regimes: tuple[Regime, ...]) -> tuple[Regime, ...]:
+    """The order in which the file lists them is no choice."""
+    return tuple(each for each in REGIMES if each in regimes)
 
 
 def _pretrain_name(role: str) -> str:

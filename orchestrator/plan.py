@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apollo_core.design import Design
-from apollo_core.errors import BadInput, DataMissing, pick
+from apollo_core.errors import BadInput, DataMissing
 from apollo_core.frozen import Frozen
 from apollo_core.microworld.spec import WorldSpec
 from apollo_core.stages.identity import STAGE_VERSIONS, StageIdentity
 from orchestrator.canonical import digest
+from orchestrator.problems import nearest
 from orchestrator.sweep_types import Sweep
 
 
@@ -116,7 +117,11 @@ class Plan:
         Raises:
             BadInput: there is none, with the nearest ids.
         """
-        return pick({each.id: each for each in self.variants}, identifier, field="variant id")
+        variants = {each.id: each for each in self.variants}
+        if identifier not in variants:
+            hint = nearest(identifier, list(variants))
+            raise BadInput(f"variant id: unknown value {identifier!r}{hint}.")
+        return variants[identifier]
 
     def chain(self, key: str) -> tuple[str, ...]:
         """Keys of all training stages before `key` in its variant, oldest first."""

@@ -10,6 +10,8 @@ from apollo_core.errors import BadInput
 from orchestrator.yaml_reading import KeyPath, YamlDocument
 
 _SHOWN = 5
+# Names in a list of what is known. A fixed choice of ours (the catalogue's) fits as a whole.
+_KNOWN = 20
 
 
 class Problem(NamedTuple):
@@ -30,11 +32,12 @@ def dotted(where: KeyPath) -> str:
 
 
 def nearest(name: str, options: Sequence[str]) -> str:
-    """A hint with the nearest of `options` and all of them, to end a problem's text."""
+    """A hint with the nearest of `options` and the first few, to end a problem's text."""
     near = get_close_matches(name, options, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    known = ", ".join(sorted(options)) or "none"
-    return f".{hint} Known: {known}"
+    known = ", ".join(sorted(options)[:_KNOWN]) or "none"
+    more = f" and {len(options) - _KNOWN} more" if len(options) > _KNOWN else ""
+    return f".{hint} Known: {known}{more}"
 
 
 def refuse(problems: Sequence[Problem], document: YamlDocument | None, *, name: str) -> None:

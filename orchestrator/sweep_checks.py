@@ -82,7 +82,16 @@ def _schedules(sweep: Sweep) -> Iterator[Problem]:
 
 
 def _scales(sweep: Sweep) -> Iterator[Problem]:
+    first: dict[object, str] = {}
     for name, scale in sweep.scales.items():
+        trained = tuple(scale_schedule(sweep, scale, each) for each in sweep.schedules)
+        same = first.setdefault((scale.llm, trained), name)
+        if same != name:
+            yield Problem(
+                ("scales", name),
+                f"a duplicate of {same!r}: the same language model {scale.llm!r}, trained alike, "
+                "has the same results; remove one, or change `llm` or `overrides`",
+            )
         try:
             reference = llm_reference(sweep.models, scale.llm, scale.size)
         except ValueError as error:

@@ -25,9 +25,10 @@ def explain(
 
     from orchestrator.explain import explain_one, explain_two, show_one, show_two
     from orchestrator.graph import build_plan
+    from orchestrator.store import open_store
     from orchestrator.sweep_file import load_sweep
 
-    plan = build_plan(load_sweep(sweep), store=store)
+    plan = build_plan(load_sweep(sweep), store=open_store(store).root)
     if as_json:
         document = explain_two(plan, first, second) if second else explain_one(plan, first)
         typer.echo(json.dumps(document))

@@ -32,12 +32,14 @@ def plan(
     from orchestrator.graph import build_plan
     from orchestrator.plan_json import plan_document
     from orchestrator.speeds import measure_speeds
+    from orchestrator.store import open_store
     from orchestrator.sweep_file import load_sweep
 
-    planned = build_plan(load_sweep(sweep), store=store)
-    before = build_plan(load_sweep(against), store=store) if against else None
+    root = open_store(store).root
+    planned = build_plan(load_sweep(sweep), store=root)
+    before = build_plan(load_sweep(against), store=root) if against else None
     flops = plan_flops(planned)
-    speeds = measure_speeds(planned, flops, store=store, gpu_tflops=gpu_tflops)
+    speeds = measure_speeds(planned, flops, store=root, gpu_tflops=gpu_tflops)
     cost = plan_cost(planned, flops, speeds)
     if as_json:
         document = plan_document(planned, cost)

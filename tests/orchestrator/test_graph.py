@@ -1,10 +1,15 @@
+import json
+from typing import get_args
+
 import pytest
 from small_sweep import planned, training
 
 from apollo_core.errors import BadInput, DataMissing
 from apollo_core.execution import Execution
 from apollo_core.stages import identity
+from apollo_core.stages.identity import Regime
 from orchestrator.differences import differences
+from orchestrator.graph import REGIMES
 from orchestrator.plan import stage_key, stage_payload
 
 SCALES = {"xs": {"llm": "micro:qwen2-xs", "size": 0.1}, "s": {"llm": "micro:qwen2-s", "size": 0.2}}
@@ -143,6 +148,15 @@ def test_the_order_in_which_sets_are_listed_is_no_choice(tmp_path):
     assert list(one.stages) == list(other.stages)
 
 
+def test_the_order_in_which_regimes_are_listed_is_no_choice(tmp_path):
+    def key(*regimes):
+        plan = planned(tmp_path, {"evaluation/0/regimes": list(regimes)})
+        return plan.variants[0].evaluations["bench"]
+
+    assert key("text", "video") == key("video", "text") != key("video")
+    assert set(REGIMES) == set(get_args(Regime))
+
+
 def test_a_scale_overrides_its_own_stage_only(tmp_path):
     override = {"schedules": {"two-stage": {"sft": {"lr": {"llm": 5e-4}}}}}
     scales = {**SCALES, "s": {**SCALES["s"], "overrides": override}}
@@ -184,6 +198,18 @@ def test_what_is_known_but_not_built_is_planned_and_refused_by_a_run(tmp_path):
         plan.require_runnable()
 
 
+def test_a_manifest_without_some_of_its_media_is_provisional_for_those_media(tmp_path):
+    turns = [{"from": "human", "value": "<video>\nWhat?"}, {"from": "gpt", "value": "That."}]
+    row = {"id": "1", "video": "gone.mp4", "conversations": turns}
+    (tmp_path / "captions.jsonl").write_text(json.dumps(row) + "\n")
+    plan = planned(tmp_path, {"data/microworld": None, "data/root": str(tmp_path)})
+    (told,) = (source for source in plan.unpinned if "captions.jsonl" in source)
+    assert "1 of 1 media files are missing" in told
+    assert "gone.mp4" in told
+    (absent,) = (source for source in plan.unpinned if "sft_video.jsonl" in source)
+    assert absent == f"{tmp_path}/sft_video.jsonl"
+
+
 def test_a_whole_microworld_plan_is_final_and_runs(tmp_path):
     plan = planned(tmp_path)
     plan.require_runnable()
@@ -194,6 +220,13 @@ def test_a_whole_microworld_plan_is_final_and_runs(tmp_path):
 def test_an_unknown_id_is_told_with_the_nearest(tmp_path):
     with pytest.raises(BadInput, match="Did you mean 'base@xs#0'"):
         planned(tmp_path).variant("bse@xs#0")
+
+
+def test_an_unknown_id_among_many_is_told_with_a_few_of_them(tmp_path):
+    plan = planned(tmp_path, {"seeds": list(range(20))})
+    with pytest.raises(BadInput, match=r"Did you mean 'base@xs#19'\?.* and 40 more") as caught:
+        plan.variant("base@xs#199")
+    assert len(str(caught.value)) < 800
 
 
 def test_differences_name_the_fields_where_two_stages_part(tmp_path):

@@ -125,6 +125,15 @@ def test_bad_input_is_one_message_and_exit_code_2(tmp_path, monkeypatch, capsys)
     assert exit_code(monkeypatch, "plan", tmp_path) == 2
 
 
+def test_a_store_that_is_a_file_is_bad_input(tmp_path, monkeypatch, capsys):
+    path = write(tmp_path)
+    for arguments in (("plan", path), ("explain", path, "base@xs#0")):
+        assert exit_code(monkeypatch, *arguments, "--store", path) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert "--store" in captured.err
+
+
 def test_planning_and_help_load_no_engine(tmp_path):
     script = (
         "import sys; from typer.testing import CliRunner; from orchestrator.cli import app\n"

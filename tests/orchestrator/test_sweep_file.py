@@ -63,6 +63,8 @@ def test_a_complete_file_loads_and_is_frozen(tmp_path):
          "Did you mean 'siglip'?"),
         ({"scales/xs/llm": "micro:qwen2-x"}, "Did you mean 'qwen2-xs'?"),
         ({"scales/xs/llm": "qwen"}, "scales.xs.llm: unknown language model 'qwen'"),
+        ({"scales/again": {"llm": "micro:qwen2-xs", "size": 0.1}},
+         "scales.again: a duplicate of 'xs'"),
         ({"scales/xs/resources": {"gpus": 1.5}}, "a part of one GPU, or whole GPUs"),
         ({"scales/xs/overrides": {"schedules": {"two-stge": {}}}}, "Did you mean 'two-stage'?"),
         ({"scales/xs/overrides": {"schedules": {"two-stage": {"sfd": {}}}}}, "Did you mean 'sft'?"),
@@ -129,6 +131,12 @@ def test_the_line_is_that_of_the_wrong_value(tmp_path):
     line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if "fps: -3" in text)
     with pytest.raises(BadInput, match=f"sweep.yaml:{line}: base.sampling.fps"):
         load_sweep(path)
+
+
+def test_two_scales_of_one_language_model_that_are_trained_differently_are_two(tmp_path):
+    over = {"schedules": {"two-stage": {"sft": {"samples": 128}}}}
+    again = {"llm": "micro:qwen2-xs", "size": 0.1, "overrides": over}
+    assert set(load_sweep(write(tmp_path, {"scales/again": again})).scales) == {"xs", "again"}
 
 
 def test_two_evaluations_of_one_benchmark_need_two_names(tmp_path):
