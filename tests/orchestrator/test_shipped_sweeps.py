@@ -58,6 +58,24 @@ def test_the_papers_own_84_are_7_configurations_by_3_mixtures_by_4_models(plan_o
     assert len(counts) == 7
 
 
+@pytest.mark.parametrize("name", ["apollo84", "paper_appendix_d"])
+def test_sft_sees_the_clips_of_table_7_and_no_model_is_asked_about_more(plan_of, name):
+    plan = plan_of(name)
+    for variant in plan.variants:
+        sft = training(plan, variant.steps["sft"]).sampling
+        (key,) = variant.evaluations.values()
+        asked = plan.stages[key].identity.sampling
+        if sft.mode == "uniform":
+            assert asked == sft
+            continue
+        assert sft.max_clips == (150 if variant.scale == "qwen2-7b" else 200)
+        assert asked.max_clips == 150
+        if "align" in variant.steps:
+            align = training(plan, variant.steps["align"]).sampling
+            assert align.mode == "fps"
+            assert align.max_clips == 25
+
+
 def test_the_papers_configurations_have_its_tokens_per_clip_and_frames_per_second(plan_of):
     table = Path(__file__).parents[1] / "data" / "apollo_table14_15.csv"
     with table.open(newline="", encoding="utf-8") as file:
