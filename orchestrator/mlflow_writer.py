@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
+from pydantic import JsonValue
 
 from orchestrator.failures import one_line
 from orchestrator.files import read_json_lines
@@ -43,7 +44,7 @@ _log = logging.getLogger(__name__)
 
 # MLflow's own limits for one batch and one parameter.
 _BATCH_METRICS, _BATCH_PARAMS = 1000, 100
-_LONGEST_PARAM = 6000
+_LONGEST_PARAM, _LONGEST_NAME = 6000, 250
 
 _PARENT = "mlflow.parentRunId"
 _LOGGED = "logged_steps"
@@ -122,8 +123,10 @@ class MlflowWriter:
     def _begin(self, variant: VariantRecord, parent: str) -> _TrackedRun:
         tags = _tags(self._record, variant) | {_PARENT: parent}
         run = self.client.create_run(self._experiment, run_name=variant.id, tags=tags)
-        self._log_params(run.info.run_id, _params(variant))
-        self._attach(run.info.run_id, "config.json", variant.model_dump_json(indent=1))
+        settings = self._settings(variant)
+        self._log_params(run.info.run_id, _params(variant, settings))
+        config = {**variant.model_dump(mode="json"), "settings": settings}
+        self._attach(run.info.run_id, "config.json", json.dumps(config, indent=1))
         return _TrackedRun(run.info.run_id)
 
     def _find_runs(self) -> None:
@@ -229,6 +232,15 @@ class MlflowWriter:
         """A stage's name within its replicate: the benchmark's for an evaluation."""
         names = [name for name, stage in variant.evaluations.items() if stage == key]
         return names[0] if names else self._record.stages[key].label
+
+    def _settings(self, variant: VariantRecord) -> dict[str, dict[str, JsonValue]]:
+        """What each stage of a replicate was told, by the stage's name."""
+        return {
+            f"{self._stage_name(variant, key)} {self._record.stages[key].part}".rstrip(): (
+                self._record.stages[key].settings
+            )
+            for key in variant.stages
+        }
 
     def _search(self, text: str) -> list[Run]:
         found: list[Run] = []
@@ -360,13 +372,16 @@ def _variant_content(variant: VariantRecord) -> str:
     return hashlib.sha256(variant.model_dump_json().encode()).hexdigest()[:32]
 
 
-def _params(variant: VariantRecord) -> dict[str, str]:
+def _params(variant: VariantRecord, settings: Mapping[str, object]) -> dict[str, str]:
+    stages = {metric_name(name)[:_LONGEST_NAME]: text for name, text in _flat(settings, "stages")}
     return {
         "design": variant.design,
         "scale": variant.scale,
         "scale_size": f"{variant.scale_size:g}",
         "seed": str(variant.seed),
+        "llm": variant.llm,
         **dict(_flat(variant.resolved)),
+        **stages,
     }
 
 

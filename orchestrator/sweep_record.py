@@ -11,14 +11,16 @@ import re
 import time
 from pathlib import Path
 
-from pydantic import JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from apollo_core.errors import BadInput
 from apollo_core.frozen import Frozen
-from apollo_core.stages.identity import EvaluateIdentity, PretrainIdentity
+from apollo_core.stages.identity import EvaluateIdentity, PretrainIdentity, TrainIdentity
 from orchestrator.files import write_atomically
 from orchestrator.plan import Plan, StageNode
+from orchestrator.redaction import redact
 from orchestrator.store import Store
+from orchestrator.weights import llm_reference
 
 # Other things lie beside the records: what is known of the sweep's media, for one.
 _RECORD = re.compile(r"[0-9a-f]{16}\.json|latest\.json")
@@ -28,7 +30,8 @@ class StageRecord(Frozen):
     """One stage: its kind, what the sweep calls it, and role -> key of its parents.
 
     `part` is what a pretraining stage makes, as the sweep file names it (`micro:NAME`); `regimes`
-    are those of an evaluation.
+    are those of an evaluation. `settings` is what the sweep decided for the stage, data sets by
+    their place under the media's folder.
     """
 
     kind: str
@@ -36,10 +39,14 @@ class StageRecord(Frozen):
     parents: dict[str, str]
     part: str = ""
     regimes: tuple[str, ...] = ()
+    settings: dict[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
 
 
 class VariantRecord(Frozen):
-    """One replicate; see `orchestrator.plan.Variant`. `resolved` is the design as JSON."""
+    """One replicate; see `orchestrator.plan.Variant`. `resolved` is the design as JSON.
+
+    `llm` is the source of the scale's language model, with its revision.
+    """
 
     id: str
     design: str
@@ -50,6 +57,7 @@ class VariantRecord(Frozen):
     resolved: dict[str, JsonValue]
     stages: tuple[str, ...]
     evaluations: dict[str, str]
+    llm: str = ""
 
 
 class SweepRecord(Frozen):
@@ -95,6 +103,7 @@ def record_of(plan: Plan) -> SweepRecord:
                 resolved=variant.resolved.model_dump(mode="json"),
                 stages=variant.stages,
                 evaluations=dict(variant.evaluations),
+                llm=_llm(plan, variant.scale),
             )
             for variant in plan.variants
         ),
@@ -105,6 +114,7 @@ def record_of(plan: Plan) -> SweepRecord:
                 parents=dict(node.parents),
                 part=_part(node),
                 regimes=_regimes(node),
+                settings=_settings(node, plan.media_root),
             )
             for key, node in plan.stages.items()
         },
@@ -121,6 +131,33 @@ def _part(node: StageNode) -> str:
 def _regimes(node: StageNode) -> tuple[str, ...]:
     identity = node.identity
     return identity.regimes if isinstance(identity, EvaluateIdentity) else ()
+
+
+def _llm(plan: Plan, scale: str) -> str:
+    known = plan.sweep.scales[scale]
+    reference = llm_reference(plan.sweep.models, known.llm, known.size)
+    revision = f"@{reference.revision}" if reference.revision else ""
+    return redact(reference.source + revision)
+
+
+def _settings(node: StageNode, root: Path) -> dict[str, JsonValue]:
+    identity = node.identity
+
+    def place(fingerprint: str) -> str:
+        path = Path(node.locations[fingerprint])
+        return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
+
+    elsewhere = {"kind", "model", "part", "seed", "data", "corpus", "benchmark"}
+    found: dict[str, JsonValue] = identity.model_dump(mode="json", exclude=elsewhere)
+    if isinstance(identity, TrainIdentity):
+        found["data"] = [
+            f"{each.share:g}: {' + '.join(sorted(map(place, each.sets)))}" for each in identity.data
+        ]
+    elif isinstance(identity, EvaluateIdentity):
+        found["data"] = place(identity.benchmark)
+    else:
+        found["data"] = place(identity.corpus)
+    return found
 
 
 def sweep_folder(store: Store, name: str) -> Path:

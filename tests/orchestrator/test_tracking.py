@@ -74,6 +74,20 @@ def test_a_replicate_tells_its_design_levels_scale_seed_stages_and_status(finish
     assert "bench/text/temporal ocr" in metrics
 
 
+def test_a_replicate_tells_what_was_trained_on_what_and_how(finished):
+    _, store, _ = finished
+    params, *_ = view(default_uri(store))["base@xs#0"]
+    assert params["llm"] == "micro:qwen2-xs"
+    assert params["stages.align.lr.connector"] == "0.001"
+    assert params["stages.align.samples"] == "1600"
+    assert params["stages.align.batch_size"] == "4"
+    assert params["stages.align.data"] == "100: captions.jsonl"
+    assert params["stages.align.sampling.mode"] == "uniform"
+    assert params["stages.bench.data"] == "bench.jsonl"
+    assert params["stages.bench.scoring"] == "options"
+    assert any(name.startswith("stages.pretrain micro") for name in params)
+
+
 def test_a_failed_replicate_says_why(finished):
     _, store, _ = finished
     _, tags, _, status = view(default_uri(store))["base@s#1"]
