@@ -56,6 +56,10 @@ def _read_csv(path: Path) -> pd.DataFrame:
     except pd.errors.EmptyDataError:
         raise TableError(f"{path}: the file is empty.") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            header = file.readline()
+        if "," not in header:  # decimal commas in the rows below
+            _refuse_other_separators(path, header)
         raise TableError(f"{path}: not a CSV table: {_one_line(error)}") from None
     except UnicodeDecodeError as error:
         raise TableError(
@@ -66,7 +70,17 @@ def _read_csv(path: Path) -> pd.DataFrame:
     frame = raw.iloc[1:].copy()
     frame.columns = raw.iloc[0].tolist()
     frame.index = pd.RangeIndex(2, 2 + len(frame))
+    if len(frame.columns) == 1:
+        _refuse_other_separators(path, str(frame.columns[0]))
     return frame
+
+
+def _refuse_other_separators(path: Path, header: str) -> None:
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if separator in header:
+            raise TableError(
+                f"{path}: the columns are separated by {name}; save the table with commas."
+            )
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

@@ -19,7 +19,8 @@ def known_sweep(sweep: Path, store: Store) -> SweepRecord:
     Raises:
         BadInput: neither a readable file nor a known name.
     """
-    if not sweep.exists() and sweep.suffix not in (".yaml", ".yml"):
+    # A folder of the same name lies where the command is given more often than one thinks.
+    if not sweep.is_file() and sweep.suffix not in (".yaml", ".yml"):
         return registered(store, str(sweep))
     plan = build_plan(load_sweep(sweep), store=store.root)
     ran = (store.root / "sweeps" / plan.name / "latest.json").is_file()

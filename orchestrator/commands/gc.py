@@ -26,4 +26,4 @@ def gc(
         typer.echo(f"{orphan.key}  {orphan.bytes:>14,} bytes")
     what = "would be removed" if dry_run else "removed"
     freed = sum(orphan.bytes for orphan in found)
-    typer.echo(f"{len(found)} stages {what}, {freed:,} bytes")
+    typer.echo(f"{len(found)} stage{'s' if len(found) != 1 else ''} {what}, {freed:,} bytes")

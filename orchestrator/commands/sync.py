@@ -32,4 +32,6 @@ def sync(
     opened.prepare()
     write(record, opened, tracking_uri)
     where = redact(tracking_uri or default_uri(opened))
-    typer.echo(f"{record.name}: {len(record.variants)} replicates are up to date at {where}")
+    count = len(record.variants)
+    told = "1 replicate is" if count == 1 else f"{count} replicates are"
+    typer.echo(f"{record.name}: {told} up to date at {where}")

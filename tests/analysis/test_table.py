@@ -85,6 +85,9 @@ def test_two_scores_under_one_seed_are_two_runs_only_where_the_seed_column_is_na
         ("design,scale,metric,score\na,s,m,1\na,s,m,2\n", "rows 2 and 3: the same cell twice"),
         ("design,scale,metric,score\na,s,m,\na,l,m,nan\n", "every score in the table is empty"),
         ("design,scale,metric,score\n,s,m,1\na,l,m,2\n", "row 2: the design is empty"),
+        ("design;scale;metric;score\na;s;m;1\n", "separated by semicolons"),
+        ("design;scale;metric;score\na;s;m;1,5\n", "separated by semicolons"),
+        ("design\tscale\tmetric\tscore\na\ts\tm\t1\n", "separated by tabs"),
         ("design,scale,score,score\na,s,1,1\n", "'score' stands twice in the header"),
         ("design,scale,metric,score\na,s,m,1\na,l,m,1,9\n", "not a CSV table"),
         (

@@ -70,6 +70,17 @@ def test_an_unknown_name_exits_2_with_one_message(ran, apollo):
     assert "Known: tiny" in err
 
 
+def test_a_known_name_is_found_where_a_folder_is_called_the_same(
+    ran, apollo, tmp_path, monkeypatch
+):
+    _, store = ran
+    (tmp_path / "tiny").mkdir()
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = apollo("status", "tiny", "--store", store.root)
+    assert code == 0
+    assert out.startswith("tiny: ")
+
+
 def test_a_store_that_is_a_file_exits_2(ran, apollo):
     sweep, _ = ran
     for command in ("run", "status"):
