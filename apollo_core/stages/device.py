@@ -24,7 +24,7 @@ def settle(execution: Execution) -> torch.device:
         torch.backends.cudnn.allow_tf32 = False  # float32 means float32
     torch.use_deterministic_algorithms(mode=True, warn_only=True)
     # Nothing of ours reads memory before writing it; filling it all costs some 4 % of a step.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     return torch.device(chosen)
 
 
