@@ -6,12 +6,11 @@ Experiment = sweep; one parent run; one nested run per replicate, found again by
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from pydantic import JsonValue
 
 from orchestrator.failures import one_line
 from orchestrator.files import read_json_lines
-from orchestrator.redaction import redact
+from orchestrator.replicate_view import content_of, params_of, status_of, tags_of
 from orchestrator.score_table import ITEMS, scores_of_items
 from orchestrator.stage_states import StageState, stage_states
 from orchestrator.store import Store
@@ -44,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 # MLflow's own limits for one batch and one parameter.
 _BATCH_METRICS, _BATCH_PARAMS = 1000, 100
-_LONGEST_PARAM, _LONGEST_NAME = 6000, 250
+_LONGEST_PARAM = 6000
 
 _PARENT = "mlflow.parentRunId"
 _LOGGED = "logged_steps"
@@ -121,10 +120,10 @@ class MlflowWriter:
         return run.info.run_id
 
     def _begin(self, variant: VariantRecord, parent: str) -> _TrackedRun:
-        tags = _tags(self._record, variant) | {_PARENT: parent}
+        tags = tags_of(self._record, variant) | {_PARENT: parent}
         run = self.client.create_run(self._experiment, run_name=variant.id, tags=tags)
         settings = self._settings(variant)
-        self._log_params(run.info.run_id, _params(variant, settings))
+        self._log_params(run.info.run_id, params_of(variant, settings))
         config = {**variant.model_dump(mode="json"), "settings": settings}
         self._attach(run.info.run_id, "config.json", json.dumps(config, indent=1))
         return _TrackedRun(run.info.run_id)
@@ -136,7 +135,7 @@ class MlflowWriter:
             variant = wanted.get(run.data.tags.get("variant_id", ""))
             if variant is None:
                 continue
-            if run.data.tags.get("content") != _variant_content(variant):
+            if run.data.tags.get("content") != content_of(variant):
                 self.client.set_tag(run.info.run_id, "superseded", "yes")
                 continue
             self._runs[variant.id] = _taken_up(run)
@@ -151,7 +150,7 @@ class MlflowWriter:
     ) -> None:
         if run.closed:
             return
-        status, failure = _variant_status(variant, states)
+        status, failure = status_of(variant, states)
         names = {key: self._stage_name(variant, key) for key in variant.stages}
         metrics: list[Metric] = []
         for key in variant.stages:
@@ -351,57 +350,3 @@ def _forget(uri: str) -> None:
     engine = SqlAlchemyStore._engine_map.get(uri)
     if engine is not None:
         engine.dispose()
-
-
-def _tags(record: SweepRecord, variant: VariantRecord) -> dict[str, str]:
-    stages = {f"stage.{index}": key for index, key in enumerate(variant.stages)}
-    return {
-        "kind": "replicate",
-        "variant_id": variant.id,
-        "content": _variant_content(variant),
-        "superseded": "no",
-        "design": variant.design,
-        "scale": variant.scale,
-        "seed": str(variant.seed),
-        **{f"axis.{axis}": level for axis, level in variant.levels.items()},
-        **{f"{name}.{record.stages[key].label}": key for name, key in stages.items()},
-    }
-
-
-def _variant_content(variant: VariantRecord) -> str:
-    return hashlib.sha256(variant.model_dump_json().encode()).hexdigest()[:32]
-
-
-def _params(variant: VariantRecord, settings: Mapping[str, object]) -> dict[str, str]:
-    stages = {metric_name(name)[:_LONGEST_NAME]: text for name, text in _flat(settings, "stages")}
-    return {
-        "design": variant.design,
-        "scale": variant.scale,
-        "scale_size": f"{variant.scale_size:g}",
-        "seed": str(variant.seed),
-        "llm": variant.llm,
-        **dict(_flat(variant.resolved)),
-        **stages,
-    }
-
-
-def _flat(value: object, path: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _flat(inner, f"{path}.{name}" if path else str(name))
-    elif isinstance(value, list | tuple):
-        yield path, ", ".join(str(inner) for inner in value)
-    else:
-        yield path, redact(str(value))
-
-
-def _variant_status(variant: VariantRecord, states: Mapping[str, StageState]) -> tuple[str, str]:
-    """A replicate's status and the class of its first failure."""
-    found = [states[key] for key in variant.stages]
-    failed = [state for state in found if state.state == "failed"]
-    if failed:
-        return "failed", failed[0].failure_class
-    if all(state.state == "done" for state in found):
-        return "done", ""
-    begun = any(state.state == "running" for state in found)
-    return ("running" if begun else "waiting"), ""
