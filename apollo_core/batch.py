@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from apollo_core.chat import IGNORED, TEXT, Encoded
 from apollo_core.errors import BadData
+from apollo_core.media import Shown
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Batch:
         source: -1 text, -2 and -3 the marks around a clip, else a row of the visual tokens of
             `clips`, all clips' tokens counted through.
         clips: frames as decoded; conversations may share a clip.
+        still: for each clip, whether it is one picture repeated.
+        medium: for each clip, the running number of the image or video that it is of.
     """
 
     tokens: Int[Tensor, "batch length"]
@@ -32,11 +35,13 @@ class Batch:
     attended: Bool[Tensor, "batch length"]
     source: Int[Tensor, "batch length"]
     clips: UInt8[Tensor, "clips frames height width 3"]
+    still: Bool[Tensor, " clips"]
+    medium: Int[Tensor, " clips"]
 
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
-        fields = ("tokens", "labels", "attended", "source", "clips")
-        return replace(self, **{name: getattr(self, name).to(device) for name in fields})
+        moved = {field.name: getattr(self, field.name).to(device) for field in fields(self)}
+        return replace(self, **moved)
 
     @property
     def supervised(self) -> int:
@@ -46,7 +51,7 @@ class Batch:
 
 def collate(
     encoded: Sequence[Encoded],
-    frames: Sequence[np.ndarray],
+    media: Sequence[Shown],
     shown: Sequence[int],
     *,
     tokens_per_clip: int,
@@ -55,14 +60,14 @@ def collate(
 
     Args:
         encoded: conversations.
-        frames: clips of each distinct medium, uint8, (clips, frames, height, width, 3).
-        shown: index into `frames` of each conversation's medium, -1 for none.
+        media: what distinct samples show.
+        shown: index into `media` of what each conversation shows, -1 for nothing.
         tokens_per_clip: visual tokens of one clip.
 
     Raises:
         BadData: a conversation has places for another number of clips than its medium has.
     """
-    counts = [len(clips) * tokens_per_clip for clips in frames]
+    counts = [len(one.frames) * tokens_per_clip for one in media]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     length = max(len(one.tokens) for one in encoded)
     shape = (len(encoded), length)
@@ -79,6 +84,10 @@ def collate(
         offset = offsets[medium] if medium >= 0 else 0
         tokens[row, :end], labels[row, :end], attended[row, :end] = one.tokens, one.labels, True
         source[row, :end] = np.where(one.source >= 0, one.source + offset, one.source)
-    clips = np.concatenate(frames) if frames else np.zeros((0, 1, 1, 1, 3), np.uint8)
-    arrays = (tokens, labels, attended, source, clips)
+    none = np.zeros((0, 1, 1, 1, 3), np.uint8)
+    clips = np.concatenate([one.frames for one in media]) if media else none
+    lengths = [count for one in media for count in one.counts]
+    still = np.repeat(np.array([s for one in media for s in one.still], bool), lengths)
+    medium = np.repeat(np.arange(len(lengths)), lengths)
+    arrays = (tokens, labels, attended, source, clips, still, medium)
     return Batch(*(torch.from_numpy(array) for array in arrays))

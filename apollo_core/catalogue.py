@@ -103,14 +103,24 @@ ENCODER_FAMILIES: dict[str, bool] = {
     for family in sorted({entry.family for entry in ENCODERS.values()})
 }
 
-RESAMPLERS: dict[str, bool] = {"perceiver": True, "mlp_avg": True, "conv_avg": False}
+RESAMPLERS: dict[str, bool] = {
+    "perceiver": True,
+    "mlp_avg": True,
+    "conv_avg": False,
+    "attention_pool": False,
+    "qformer": False,
+}
 
 INTEGRATIONS: dict[str, bool] = {
     "plain": True,
     "separators": True,
     "timestamps": True,
     "timestamps-separators": True,
+    "seconds": False,
 }
+
+JOININGS: dict[str, bool] = {"unified": True, "split": False}
+
 
 LLMS: dict[str, LlmGeometry] = {
     "Qwen/Qwen2-0.5B-Instruct": LlmGeometry(896, 24, 14, 2, 4864, 151936),

@@ -87,12 +87,62 @@ class ConvAvgResampler(Frozen):
     tokens_per_frame: Count
 
 
+class AttentionPoolResampler(Frozen):
+    """One cross-attention from learned queries to a clip's patches; beyond the study."""
+
+    kind: Literal["attention_pool"]
+    tokens_per_frame: Count
+    heads: Count = 16
+    head_dim: Count = 96
+
+
+class QFormerResampler(Frozen):
+    """Learned queries that attend to one another and to a clip's patches (BLIP-2).
+
+    With `text` they also attend to the words of the question, so that a clip's tokens depend on it.
+    """
+
+    kind: Literal["qformer"]
+    tokens_per_frame: Count
+    depth: Count = 2
+    width: Count = 768
+    heads: Count = 12
+    mlp_ratio: Count = 4
+    text: bool = False
+
+    @model_validator(mode="after")
+    def _whole_heads(self) -> QFormerResampler:
+        if self.width % self.heads:
+            raise ValueError(f"width={self.width} is not a multiple of heads={self.heads}")
+        return self
+
+
 Resampler = Annotated[
-    PerceiverResampler | MlpAvgResampler | ConvAvgResampler, Field(discriminator="kind")
+    PerceiverResampler
+    | MlpAvgResampler
+    | ConvAvgResampler
+    | AttentionPoolResampler
+    | QFormerResampler,
+    Field(discriminator="kind"),
 ]
 
-# The four formats of the paper's table 2, in its order.
-Integration = Literal["plain", "separators", "timestamps", "timestamps-separators"]
+# The four formats of the paper's table 2, in its order; then that of its released models.
+Integration = Literal["plain", "separators", "timestamps", "timestamps-separators", "seconds"]
+
+# unified: every encoder sees images and videos. split: images go through the image encoders alone,
+# by a projection and resampler of their own (the study's table 8).
+Joining = Literal["unified", "split"]
+
+
+class MemoryBank(Frozen):
+    """Bounds the tokens of a long video: its last clips stay, earlier ones are merged.
+
+    A video of more than `long + recent` clips keeps its last `recent` clips; of those before,
+    the most similar neighbours are averaged until `long` are left.
+    """
+
+    long: Count
+    recent: Count
 
 
 class Mixture(Frozen):
@@ -134,3 +184,5 @@ class Design(Frozen):
     integration: Integration
     schedule: str
     mixture: Mixture | str
+    joining: Joining = "unified"
+    memory: MemoryBank | None = None

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
-import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from apollo_core.batch import Batch, collate
@@ -203,10 +202,10 @@ def _first_mark(text: str) -> str | None:
 
 
 def _collate(read: Sequence[tuple[Encoded, Shown | None]], tokens_per_clip: int) -> Batch:
-    frames: list[np.ndarray] = []
+    media: list[Shown] = []
     shown: list[int] = []
-    for _, media in read:
-        shown.append(-1 if media is None else len(frames))
-        if media is not None:
-            frames.append(media.frames)
-    return collate([one for one, _ in read], frames, shown, tokens_per_clip=tokens_per_clip)
+    for _, seen in read:
+        shown.append(-1 if seen is None else len(media))
+        if seen is not None:
+            media.append(seen)
+    return collate([one for one, _ in read], media, shown, tokens_per_clip=tokens_per_clip)

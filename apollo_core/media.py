@@ -18,14 +18,18 @@ class Shown:
     """One sample's media as the model sees them.
 
     Attributes:
-        frames: all clips, uint8, (clips, frames, size, size, 3).
+        frames: all clips of all media, uint8, (clips, frames, size, size, 3).
         written: for each medium, the text with marks that takes its place in the prompt.
         rate: frames per second that a video's clips really have; 0 for images.
+        counts: clips of each medium.
+        still: for each medium, whether its clips are one picture repeated.
     """
 
     frames: np.ndarray
     written: tuple[str, ...]
     rate: float
+    counts: tuple[int, ...]
+    still: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -47,14 +51,14 @@ class MediaReader:
         """A video, sampled. Raises `DecodeFailed`."""
         read = self.decoder.read_clips(self.root / path, self.sampling, size=self.size)
         written = write_video(read.clips, self.integration)
-        return Shown(read.stacked(), (written,), read.rate)
+        return Shown(read.stacked(), (written,), read.rate, (len(read.clips),), (False,))
 
     def center_frame(self, path: str) -> Shown:
         """A video's middle frame, shown as an image is. Raises `DecodeFailed`."""
         read = self.decoder.read_clips(
             self.root / path, self.sampling, size=self.size, center_only=True
         )
-        return Shown(read.stacked(), (write_still(self.integration),), 0.0)
+        return Shown(read.stacked(), (write_still(self.integration),), 0.0, (1,), (True,))
 
     def images(self, paths: Sequence[str]) -> Shown:
         """Images, each repeated to one clip. Raises `DecodeFailed`."""
@@ -65,4 +69,6 @@ class MediaReader:
             for path in paths
         ]
         frames = np.concatenate([one.stacked() for one in read])
-        return Shown(frames, (write_still(self.integration),) * len(paths), 0.0)
+        count = len(paths)
+        written = (write_still(self.integration),) * count
+        return Shown(frames, written, 0.0, (1,) * count, (True,) * count)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from apollo_core import pixels
+from apollo_core.answer_logits import token_logits, token_loss
 from apollo_core.batch import Batch
-from apollo_core.chat import IGNORED, MARK_END, MARK_START, TEXT
+from apollo_core.chat import MARK_END, MARK_START, TEXT
 from apollo_core.connector import Connector
 from apollo_core.encoders.encoder import VideoEncoder
 
@@ -44,12 +45,11 @@ class VideoLMM(nn.Module):
         """Positions that the language model can take, where its config says so."""
         return getattr(self.llm.config.get_text_config(), "max_position_embeddings", None)
 
-    def visual_tokens(
-        self, clips: UInt8[Tensor, "clips frames height width 3"]
-    ) -> Float[Tensor, "clips tokens hidden"]:
-        """Encode clips; frozen encoders run without a graph."""
+    def visual_tokens(self, batch: Batch) -> Float[Tensor, "clips tokens hidden"]:
+        """Encode the clips; frozen encoders run without a graph."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and _trains(self.vision)):
-            grids = [encoder(clips) for encoder in self.vision]
+            unit = pixels.to_unit(batch.clips)
+            grids = [encoder(unit) for encoder in self.vision]
         return self.connector(grids)
 
     def embed(self, batch: Batch) -> Float[Tensor, "batch length hidden"]:
@@ -60,7 +60,7 @@ class VideoLMM(nn.Module):
         marks = self.connector.marks
         visual = marks[:0]
         if len(batch.clips):
-            visual = self.visual_tokens(batch.clips).flatten(0, 1)
+            visual = self.visual_tokens(batch).flatten(0, 1)
         table = torch.cat([visual, marks]).to(words.dtype)
         rows = torch.where(batch.source == MARK_START, len(visual), batch.source)
         rows = torch.where(batch.source == MARK_END, len(visual) + 1, rows)
@@ -76,47 +76,6 @@ class VideoLMM(nn.Module):
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
         """Cross entropy summed over the supervised tokens, in nats."""
         return token_loss(self.llm, self.embed(batch), batch)
-
-
-def token_logits(
-    llm: PreTrainedModel, embedded: Float[Tensor, "batch length hidden"], batch: Batch
-) -> tuple[
-    Float[Tensor, "supervised vocabulary"],
-    Int[Tensor, " supervised"],
-    Bool[Tensor, "batch shifted"],
-]:
-    """Logits only where a label is: elsewhere a large vocabulary would only cost memory.
-
-    Returns:
-        logits, the labels that they should predict, and where they stand (position - 1).
-    """
-    targets = batch.labels[:, 1:]
-    here = targets != IGNORED
-    head = cast(nn.Module, llm.get_output_embeddings())
-    whole = head.forward
-
-    def chosen(hidden: Tensor) -> Tensor:
-        # In float32 whatever the stage's precision: half of it cannot tell close answers apart.
-        with torch.autocast(hidden.device.type, enabled=False):
-            return whole(hidden[:, :-1][here][None].float())
-
-    # Inside the model's own forward, since some classes scale or cap what their head gives.
-    head.forward = chosen
-    try:
-        logits = llm(
-            inputs_embeds=embedded, attention_mask=batch.attended.long(), use_cache=False
-        ).logits[0]
-    finally:
-        head.forward = whole
-    return logits, targets[here], here
-
-
-def token_loss(
-    llm: PreTrainedModel, embedded: Float[Tensor, "batch length hidden"], batch: Batch
-) -> Float[Tensor, ""]:
-    """Cross entropy summed over the supervised tokens, in nats."""
-    logits, targets, _ = token_logits(llm, embedded, batch)
-    return functional.cross_entropy(logits.float(), targets, reduction="sum")
 
 
 def _trains(module: nn.Module) -> bool:

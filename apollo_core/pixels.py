@@ -46,14 +46,3 @@ def normalise(
         for values in (mean, std)
     )
     return (pixels - shift) / scale
-
-
-def prepare(
-    frames: UInt8[Tensor, "batch frames height width 3"],
-    *,
-    size: int,
-    mean: Sequence[float],
-    std: Sequence[float],
-) -> Float[Tensor, "batch frames 3 {size} {size}"]:
-    """Frames as decoded to one encoder's input: `to_unit`, `resize`, `normalise`."""
-    return normalise(resize(to_unit(frames), size), mean=mean, std=std)

@@ -83,8 +83,7 @@ def score(
         needed = encoded[:1] if _share_a_row(encoded) else encoded
         rows += needed
         shown += [_place(media, question.shown)] * len(needed)
-    frames = [one.frames for one in media]
-    batch = collate(rows, frames, shown, tokens_per_clip=per_clip)
+    batch = collate(rows, media, shown, tokens_per_clip=per_clip)
     coming = iter(model.answer_log_probabilities(batch.to(model.connector.marks.device)))
     return [_likelihoods(encoded, coming) for encoded in answers]
 

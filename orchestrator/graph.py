@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from apollo_core.catalogue import INTEGRATIONS, RESAMPLERS
+from apollo_core.catalogue import INTEGRATIONS, JOININGS, RESAMPLERS
 from apollo_core.design import Design
 from apollo_core.geometry import LlmGeometry, VisionGeometry
 from apollo_core.microworld import parts
@@ -86,6 +86,8 @@ def _not_yet(sweep: Sweep, designs: tuple[NamedDesign, ...]) -> tuple[str, ...]:
             *(e for e in design.encoders if not encoder_reference(sweep.models, e).built),
             *([] if RESAMPLERS[design.resampler.kind] else [design.resampler.kind]),
             *([] if INTEGRATIONS[design.integration] else [design.integration]),
+            *([] if JOININGS[design.joining] else [design.joining]),
+            *([] if design.memory is None else ["memory"]),
         ]
         names.update(dict.fromkeys(missing))
     return tuple(names)
@@ -172,6 +174,8 @@ class _Builder:
             resampler=design.resampler,
             frames_per_clip=design.sampling.frames_per_clip,
             integration=design.integration,
+            joining=design.joining,
+            memory=design.memory,
         )
         parents = {
             role: key

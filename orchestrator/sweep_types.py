@@ -39,7 +39,16 @@ from orchestrator.canonical import digest
 # Part of ids, folder names and column names, so plain: no `=`, `,`, `@`, `#`, `/` or space.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=80)]
 Modality = Literal["text", "image", "multi_image", "video"]
-DesignField = Literal["encoders", "sampling", "resampler", "integration", "schedule", "mixture"]
+DesignField = Literal[
+    "encoders",
+    "sampling",
+    "resampler",
+    "integration",
+    "schedule",
+    "mixture",
+    "joining",
+    "memory",
+]
 Level = dict[DesignField, JsonValue]
 
 # Columns of the score and item tables; an axis is a column beside them.

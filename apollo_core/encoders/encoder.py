@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
@@ -58,12 +58,11 @@ class VideoEncoder(nn.Module, ABC):
         self._side = size // patch
 
     def forward(
-        self, frames: UInt8[Tensor, "clips frames height width 3"]
+        self, clips: Float[Tensor, "clips frames 3 height width"]
     ) -> Float[Tensor, "clips slots rows columns dim"]:
-        """Frames as decoded to a grid of features; resizing and normalising included."""
-        return self.encode(
-            pixels.prepare(frames, size=self.spec.size, mean=self.spec.mean, std=self.spec.std)
-        )
+        """Frames in [0, 1] to a grid of features; resizing and normalising included."""
+        sized = pixels.resize(clips, self.spec.size)
+        return self.encode(pixels.normalise(sized, mean=self.spec.mean, std=self.spec.std))
 
     @abstractmethod
     def encode(

@@ -14,16 +14,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from apollo_core.design import Integration, Resampler, Sampling
+from apollo_core.design import Integration, Joining, MemoryBank, Resampler, Sampling
 from apollo_core.frozen import Frozen
 
 STAGE_VERSIONS: dict[str, int] = {"pretrain": 1, "train": 1, "evaluate": 1}
 
 Precision = Literal["float32", "bfloat16"]
 Regime = Literal["video", "center_frame", "text"]
-Scoring = Literal["letters", "options"]
+Scoring = Literal["letters", "options", "generate"]
 Prompt = Literal["question-v1", "lettered-v1"]
 BadMedia = Literal["stop", "skip"]
+Exhausted = Literal["repeat", "end"]
 
 
 class Part(Frozen):
@@ -90,10 +91,15 @@ class ModelIdentity(Frozen):
     resampler: Resampler
     frames_per_clip: PositiveInt
     integration: Integration
+    joining: Joining = "unified"
+    memory: MemoryBank | None = None
 
 
 class TrainIdentity(Frozen):
-    """One stage of a schedule: a rate per module, data, length."""
+    """One stage of a schedule: a rate per module, data, length.
+
+    `exhausted`: data that run out are gone through again, or end the stage early.
+    """
 
     kind: Literal["train"] = "train"
     model: ModelIdentity
@@ -108,6 +114,7 @@ class TrainIdentity(Frozen):
     clip_norm: PositiveFloat = 1.0
     bad_media: BadMedia = "stop"
     precision: Precision = "float32"
+    exhausted: Exhausted = "repeat"
 
     @property
     def steps(self) -> int:
@@ -116,7 +123,11 @@ class TrainIdentity(Frozen):
 
 
 class EvaluateIdentity(Frozen):
-    """One benchmark in one or more regimes, scored by one rule."""
+    """One benchmark in one or more regimes, scored by one rule.
+
+    `rotations`: each question is asked with its options in this many cyclic orders, and an option's
+    score is its mean over them.
+    """
 
     kind: Literal["evaluate"] = "evaluate"
     model: ModelIdentity
@@ -128,6 +139,7 @@ class EvaluateIdentity(Frozen):
     prompt: Prompt
     bad_media: BadMedia = "stop"
     precision: Precision = "float32"
+    rotations: Annotated[int, Field(ge=1, le=26)] = 1
 
 
 StageIdentity = Annotated[

@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
+from apollo_core import pixels
 from apollo_core.encoders.families import build_encoder
 from apollo_core.manifest import Sample, read_manifest
 from apollo_core.media import MediaReader
@@ -100,7 +101,8 @@ def pretrain_encoder(identity: PretrainIdentity, context: StageContext) -> None:
     order = draw([1.0], [len(samples)], samples=identity.samples, seed=identity.seed).row
 
     def loss(pictures: Pictures) -> Tensor:
-        logits = tower(encoder(pictures.clips), pictures.medium, len(pictures.words))
+        grid = encoder(pixels.to_unit(pictures.clips))
+        logits = tower(grid, pictures.medium, len(pictures.words))
         return functional.binary_cross_entropy_with_logits(logits, pictures.words, reduction="sum")
 
     with media_readers(context, PRETRAINING_SAMPLING, "plain", size=encoder.spec.size) as readers:

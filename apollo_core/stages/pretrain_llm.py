@@ -8,6 +8,7 @@ from torch import nn
 from transformers import Qwen2Config, Qwen2ForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
+from apollo_core.answer_logits import token_loss
 from apollo_core.batch import Batch, collate
 from apollo_core.chat import Encoded, encode_training
 from apollo_core.errors import pick
@@ -16,7 +17,6 @@ from apollo_core.manifest import read_manifest
 from apollo_core.microworld.parts import LLMS
 from apollo_core.microworld.tokenizer import END, PAD, build_tokenizer
 from apollo_core.mixture import draw
-from apollo_core.model import token_loss
 from apollo_core.places import Place
 from apollo_core.stages.context import StageContext
 from apollo_core.stages.device import settle

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tiny_models import FRAMES, clips
+from tiny_models import FRAMES, a_video, clips
 
 from apollo_core.batch import collate
 from apollo_core.chat import IGNORED, TEXT, Encoded, encode_answer, encode_training
@@ -22,17 +22,17 @@ def encoded(places: int) -> Encoded:
 
 def test_places_for_another_number_of_clips_than_the_media_give_are_refused_with_both_counts():
     with pytest.raises(BadData, match=r"places for 6 visual tokens, its media give\s+9"):
-        collate([encoded(2)], [clips(3)], [0], tokens_per_clip=3)
+        collate([encoded(2)], [a_video(clips(3))], [0], tokens_per_clip=3)
     with pytest.raises(BadData, match=r"places for 3 visual tokens, its media give\s+0"):
         collate([encoded(1)], [], [-1], tokens_per_clip=3)
     with pytest.raises(BadData, match=r"places for 0 visual tokens, its media give\s+3"):
-        collate([encoded(0)], [clips(1)], [0], tokens_per_clip=3)
+        collate([encoded(0)], [a_video(clips(1))], [0], tokens_per_clip=3)
 
 
 def test_each_conversation_points_at_the_tokens_of_its_own_medium():
     batch = collate(
         [encoded(2), encoded(0), encoded(1), encoded(2)],
-        [clips(2, seed=1), clips(1, seed=2)],
+        [a_video(clips(2, seed=1)), a_video(clips(1, seed=2))],
         [0, -1, 1, 0],
         tokens_per_clip=3,
     )
@@ -45,7 +45,7 @@ def test_shorter_conversations_are_padded_on_the_right_with_places_that_nobody_s
     short = encode_training(
         build_tokenizer(), [("user", "which digit?"), ("assistant", "7")], tokens_per_clip=3
     )
-    batch = collate([short, encoded(2)], [clips(2)], [-1, 0], tokens_per_clip=3)
+    batch = collate([short, encoded(2)], [a_video(clips(2))], [-1, 0], tokens_per_clip=3)
     end = len(short.tokens)
     assert batch.attended[0].tolist() == [True] * end + [False] * (batch.tokens.shape[1] - end)
     assert (batch.labels[0, end:] == IGNORED).all()

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_models import FRAMES, IMAGE, VIDEO, clips, image_encoder, lmm, video_encoder
+from tiny_models import (
+    FRAMES,
+    IMAGE,
+    VIDEO,
+    clips,
+    image_encoder,
+    lmm,
+    of_clips,
+    video_encoder,
+)
 from torch import Tensor
 from transformers import (
     PreTrainedModel,
@@ -24,12 +33,13 @@ from apollo_core.encoders import siglip, videomae
 from apollo_core.encoders.encoder import VideoEncoder
 from apollo_core.encoders.families import build_encoder
 from apollo_core.errors import BadInput
+from apollo_core.pixels import to_unit
 from apollo_core.stages.identity import Part
 
 
 @torch.no_grad()
 def features(encoder: VideoEncoder) -> Tensor:
-    return encoder.eval()(torch.from_numpy(clips(2)))
+    return encoder.eval()(to_unit(torch.from_numpy(clips(2))))
 
 
 def tower_of(encoder: VideoEncoder) -> PreTrainedModel:
@@ -78,7 +88,7 @@ def test_a_siglip_checkpoint_gives_the_features_of_its_model(tmp_path, layout):
     pixels = (frames.flatten(0, 1).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
     with torch.no_grad():
         expected = model(pixel_values=pixels).last_hidden_state.view(2, FRAMES, 4, 4, 16)
-        torch.testing.assert_close(encoder.eval()(frames), expected)
+        torch.testing.assert_close(encoder.eval()(to_unit(frames)), expected)
 
 
 @pytest.mark.parametrize("create", [image_encoder, video_encoder])
@@ -134,14 +144,14 @@ def test_a_microworld_encoder_is_the_same_for_every_replicate():
 def test_frozen_encoders_get_no_gradient_and_keep_no_graph():
     model = lmm()
     model.vision.requires_grad_(False)
-    model.visual_tokens(torch.from_numpy(clips(2))).sum().backward()
+    model.visual_tokens(of_clips(clips(2))).sum().backward()
     assert all(parameter.grad is None for parameter in model.vision.parameters())
     assert model.connector.join.norms[0].weight.grad is not None
 
 
 def test_trained_encoders_get_a_gradient_in_their_first_and_last_layer():
     model = lmm()
-    tokens = model.visual_tokens(torch.from_numpy(clips(2)))
+    tokens = model.visual_tokens(of_clips(clips(2)))
     tokens.backward(torch.randn(tokens.shape, generator=torch.Generator().manual_seed(0)))
     for encoder in model.vision:
         gradients = [parameter.grad for parameter in encoder.parameters()]

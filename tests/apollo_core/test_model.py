@@ -8,12 +8,14 @@ import torch
 from tiny_models import (
     POOLING,
     SIZES,
+    a_video,
     clips,
     conversation,
     conversations,
     image_encoder,
     llama,
     lmm,
+    of_clips,
     qwen2,
     video_encoder,
 )
@@ -31,6 +33,7 @@ from apollo_core.chat import IGNORED, encode_training
 from apollo_core.integration import END, START, VISUAL
 from apollo_core.microworld.tokenizer import build_tokenizer
 from apollo_core.model import VideoLMM
+from apollo_core.pixels import to_unit
 
 TOKENIZER = build_tokenizer()
 
@@ -59,8 +62,8 @@ def test_visual_tokens_stand_exactly_where_the_source_says():
     written = f"clip from 00:00-00:02: {START}{VISUAL}{END}\nclip from 00:02-00:04: {VISUAL}"
     turns = [("user", f"{written}\nwhich digit?"), ("assistant", "7")]
     encoded = encode_training(TOKENIZER, turns, tokens_per_clip=8)
-    batch = collate([encoded], [clips(2)], [0], tokens_per_clip=8)
-    visual = model.connector([tower(batch.clips) for tower in model.vision])
+    batch = collate([encoded], [a_video(clips(2))], [0], tokens_per_clip=8)
+    visual = model.connector([tower(to_unit(batch.clips)) for tower in model.vision])
     words = model.llm.get_input_embeddings()
     before, between, after = (
         words(torch.tensor(TOKENIZER.encode(text, add_special_tokens=False), dtype=torch.long))
@@ -114,8 +117,8 @@ def test_conversations_that_share_a_clip_equal_two_copies_of_it():
     model = lmm()
     turns = [[("user", f"{VISUAL} which digit?"), ("assistant", answer)] for answer in ("7", "red")]
     encoded = [encode_training(TOKENIZER, one, tokens_per_clip=8) for one in turns]
-    shared = collate(encoded, [clips(1)], [0, 0], tokens_per_clip=8)
-    copied = collate(encoded, [clips(1), clips(1)], [0, 1], tokens_per_clip=8)
+    shared = collate(encoded, [a_video(clips(1))], [0, 0], tokens_per_clip=8)
+    copied = collate(encoded, [a_video(clips(1)), a_video(clips(1))], [0, 1], tokens_per_clip=8)
     torch.testing.assert_close(model.embed(shared), model.embed(copied))
     torch.testing.assert_close(model.loss(shared), model.loss(copied))
 
@@ -149,7 +152,7 @@ def test_one_encoder_or_two_and_either_resampler_make_a_model(towers):
     }[towers]
     model = lmm(encoders=chosen, resampler=POOLING)
     assert model.input_size == max(tower.spec.size for tower in chosen)
-    assert model.visual_tokens(torch.from_numpy(clips(3))).shape == (3, 8, 32)
+    assert model.visual_tokens(of_clips(clips(3))).shape == (3, 8, 32)
     assert np.isfinite(model.loss(conversation(TOKENIZER, 2)).item())
 
 
@@ -164,7 +167,7 @@ def test_what_is_seen_changes_the_answer():
                 tokens_per_clip=8,
             )
         ],
-        [255 - clips(1)],
+        [a_video(255 - clips(1))],
         [0],
         tokens_per_clip=8,
     )

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from apollo_core.pixels import normalise, prepare, resize, to_unit
+from apollo_core.pixels import normalise, resize, to_unit
 
 
 def noise(height: int, width: int) -> torch.Tensor:
@@ -47,10 +47,3 @@ def test_normalising_is_per_channel():
     unit = torch.full((1, 1, 3, 2, 2), 0.5)
     normal = normalise(unit, mean=(0.5, 0.25, 0.0), std=(1.0, 0.5, 0.25))
     assert normal[0, 0, :, 0, 0].tolist() == [0.0, 0.5, 2.0]
-
-
-def test_prepared_frames_have_the_encoders_size_and_range():
-    prepared = prepare(noise(48, 48), size=32, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-    assert prepared.shape == (2, 3, 3, 32, 32)
-    assert prepared.dtype == torch.float32
-    assert -1 <= prepared.min() < 0 < prepared.max() <= 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_models import clips, lmm
+from tiny_models import a_video, clips, lmm, of_clips
 
 from apollo_core.chat import encode_text
 from apollo_core.errors import BadData, Diverged
@@ -29,7 +29,7 @@ LONG = Item(
 
 
 def shown(count: int, seed: int = 0) -> Shown:
-    return Shown(clips(count, seed), (VISUAL * count,), 2.0)
+    return a_video(clips(count, seed))
 
 
 @torch.inference_mode()
@@ -42,7 +42,7 @@ def by_hand(model: VideoLMM, question: Question, answer: str) -> float:
 
     parts = [embedded("<|im_start|>user")]
     if question.shown is not None:
-        visual = model.visual_tokens(torch.from_numpy(question.shown.frames))
+        visual = model.visual_tokens(of_clips(question.shown.frames))
         parts.append(visual.flatten(0, 1)[None])
     parts.append(embedded(f"{question.item.question}<|im_end|><|im_start|>assistant"))
     ids = encode_text(TOKENIZER, answer)

@@ -17,14 +17,16 @@ from transformers import (
 )
 
 from apollo_core.batch import Batch, collate
-from apollo_core.chat import encode_training
+from apollo_core.chat import encode_answer, encode_training
 from apollo_core.connector import Connector
 from apollo_core.design import MlpAvgResampler, PerceiverResampler, Resampler
 from apollo_core.encoders import siglip, videomae
 from apollo_core.encoders.encoder import VideoEncoder
 from apollo_core.geometry import VisionGeometry
 from apollo_core.integration import VISUAL
+from apollo_core.media import Shown
 from apollo_core.microworld.parts import VOCABULARY_SIZE
+from apollo_core.microworld.tokenizer import build_tokenizer
 from apollo_core.model import VideoLMM
 
 FRAMES = 4
@@ -89,6 +91,17 @@ def clips(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
+def a_video(frames: np.ndarray) -> Shown:
+    """A video of these clips."""
+    return Shown(frames, (VISUAL * len(frames),), 2.0, (len(frames),), (False,))
+
+
+def of_clips(frames: np.ndarray) -> Batch:
+    """A batch that is only its clips."""
+    nobody = encode_answer(build_tokenizer(), VISUAL * len(frames), "7", tokens_per_clip=1)
+    return collate([nobody], [a_video(frames)], [0], tokens_per_clip=1)
+
+
 def conversation(tokenizer: PreTrainedTokenizerBase, media: int = 0, answer: str = "red") -> Batch:
     """One conversation about `media` clips."""
     return conversations(tokenizer, [(media, answer)])
@@ -106,7 +119,7 @@ def conversations(
         )
         for count, answer in asked
     ]
-    frames = [clips(count, seed) for seed, (count, _) in enumerate(asked) if count]
-    numbers = iter(range(len(frames)))
+    media = [a_video(clips(count, seed)) for seed, (count, _) in enumerate(asked) if count]
+    numbers = iter(range(len(media)))
     shown = [next(numbers) if count else -1 for count, _ in asked]
-    return collate(encoded, frames, shown, tokens_per_clip=per_clip)
+    return collate(encoded, media, shown, tokens_per_clip=per_clip)

@@ -1,0 +1,55 @@
+"""The language model's logits where they count, and the loss on them."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from apollo_core.batch import Batch
+from apollo_core.chat import IGNORED
+
+
+def token_logits(
+    llm: PreTrainedModel, embedded: Float[Tensor, "batch length hidden"], batch: Batch
+) -> tuple[
+    Float[Tensor, "supervised vocabulary"],
+    Int[Tensor, " supervised"],
+    Bool[Tensor, "batch shifted"],
+]:
+    """Logits only where a label is: elsewhere a large vocabulary would only cost memory.
+
+    Returns:
+        logits, the labels that they should predict, and where they stand (position - 1).
+    """
+    targets = batch.labels[:, 1:]
+    here = targets != IGNORED
+    head = cast(nn.Module, llm.get_output_embeddings())
+    whole = head.forward
+
+    def chosen(hidden: Tensor) -> Tensor:
+        # In float32 whatever the stage's precision: half of it cannot tell close answers apart.
+        with torch.autocast(hidden.device.type, enabled=False):
+            return whole(hidden[:, :-1][here][None].float())
+
+    # Inside the model's own forward, since some classes scale or cap what their head gives.
+    head.forward = chosen
+    try:
+        logits = llm(
+            inputs_embeds=embedded, attention_mask=batch.attended.long(), use_cache=False
+        ).logits[0]
+    finally:
+        head.forward = whole
+    return logits, targets[here], here
+
+
+def token_loss(
+    llm: PreTrainedModel, embedded: Float[Tensor, "batch length hidden"], batch: Batch
+) -> Float[Tensor, ""]:
+    """Cross entropy summed over the supervised tokens, in nats."""
+    logits, targets, _ = token_logits(llm, embedded, batch)
+    return functional.cross_entropy(logits.float(), targets, reduction="sum")
