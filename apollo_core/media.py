@@ -11,6 +11,7 @@ import numpy as np
 from apollo_core.decoding import Decoder
 from apollo_core.design import Integration, Sampling
 from apollo_core.integration import write_still, write_video
+from apollo_core.sampling import Sampled, record
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Shown:
         rate: frames per second that a video's clips really have; 0 for images.
         counts: clips of each medium.
         still: for each medium, whether its clips are one picture repeated.
+        sampled: for each medium, how it was really read; None for a still (and for media of which
+            nobody asks). What stages write of it: `apollo_core.sampling.Sampled`.
     """
 
     frames: np.ndarray
@@ -30,6 +33,7 @@ class Shown:
     rate: float
     counts: tuple[int, ...]
     still: tuple[bool, ...]
+    sampled: tuple[Sampled | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,14 +55,17 @@ class MediaReader:
         """A video, sampled. Raises `DecodeFailed`."""
         read = self.decoder.read_clips(self.root / path, self.sampling, size=self.size)
         written = write_video(read.clips, self.integration)
-        return Shown(read.stacked(), (written,), read.rate, (len(read.clips),), (False,))
+        sampled = record(read.clips, self.sampling, duration=read.duration, rate=read.rate)
+        return Shown(
+            read.stacked(), (written,), read.rate, (len(read.clips),), (False,), (sampled,)
+        )
 
     def center_frame(self, path: str) -> Shown:
         """A video's middle frame, shown as an image is. Raises `DecodeFailed`."""
         read = self.decoder.read_clips(
             self.root / path, self.sampling, size=self.size, center_only=True
         )
-        return Shown(read.stacked(), (write_still(self.integration),), 0.0, (1,), (True,))
+        return Shown(read.stacked(), (write_still(self.integration),), 0.0, (1,), (True,), (None,))
 
     def images(self, paths: Sequence[str]) -> Shown:
         """Images, each repeated to one clip. Raises `DecodeFailed`."""
@@ -71,4 +78,4 @@ class MediaReader:
         frames = np.concatenate([one.stacked() for one in read])
         count = len(paths)
         written = (write_still(self.integration),) * count
-        return Shown(frames, written, 0.0, (1,) * count, (True,) * count)
+        return Shown(frames, written, 0.0, (1,) * count, (True,) * count, (None,) * count)

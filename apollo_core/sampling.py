@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -47,10 +47,46 @@ class Clip:
     times: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class Sampled:
+    """How one video was really read, so that an fps arm never turns uniform unseen.
+
+    A stage writes one line of `sampling.jsonl` for each video that it showed, in the order shown:
+    `json.dumps(sampled.row(sample=..., medium=...))`, sample = the conversation's or item's id,
+    medium = the path as the manifest has it. What is shown again is written again only where it
+    was read otherwise; stills have no line.
+
+    mode: `fps` or `uniform` as asked.
+    fps: the rate asked inside a clip, frames per second; None under `uniform`.
+    realised_fps: the rate that the frames shown really have (`realised`).
+    clips: how many.
+    cut: whether the budget held fewer clips than cover the video, so that gaps lie between them.
+    first, last: the first and the last moment asked, seconds, inside the video.
+    duration: of the video, seconds.
+    """
+
+    mode: str
+    fps: float | None
+    realised_fps: float
+    clips: int
+    cut: bool
+    first: float
+    last: float
+    duration: float
+
+    def row(self, *, sample: str, medium: str) -> dict[str, str | float | int | bool | None]:
+        """One line of `sampling.jsonl`; seconds and rates to six digits."""
+        rounded = {
+            name: round(value, 6) if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
+        return {"sample": sample, "medium": medium, **rounded}
+
+
 def sample(timestamps: Timestamps, duration: float, sampling: Sampling) -> tuple[Clip, ...]:
     """Choose the frames of one video, in clips of `sampling.frames_per_clip`.
 
-    fps: `n = min(ceil((duration - step / 2) / length), max_clips)` clips of `length` seconds, with
+    fps: `n = min(covering_clips(...), max_clips)` clips of `length` seconds, with
     `step = 1 / fps` and `length = frames_per_clip * step`, spread evenly from the start to the end
     of the video. They touch when the video is a whole number of clips, overlap when it is not, and
     leave gaps of equal length when `max_clips` is short. The rate inside a clip is `fps` always: a
@@ -99,6 +135,36 @@ def realised(clips: Sequence[Clip], timestamps: Timestamps) -> float:
     return rate or _rate([[frame for clip in clips for frame in clip.frames]], timestamps)
 
 
+def record(clips: Sequence[Clip], sampling: Sampling, *, duration: float, rate: float) -> Sampled:
+    """What `sample` chose of one video, for the stage's record.
+
+    Args:
+        clips, sampling, duration: result and arguments of `sample`; duration in seconds.
+        rate: `realised` of the clips, frames per second.
+    """
+    asked = sampling if isinstance(sampling, FpsSampling) else None
+    return Sampled(
+        mode=sampling.mode,
+        fps=asked.fps if asked else None,
+        realised_fps=rate,
+        clips=len(clips),
+        cut=asked is not None and covering_clips(duration, asked) > asked.max_clips,
+        first=min(clips[0].times[0], duration),
+        last=min(clips[-1].times[-1], duration),
+        duration=duration,
+    )
+
+
+def covering_clips(duration: float, sampling: FpsSampling) -> int:
+    """Clips that cover a video of `duration` seconds, whatever the budget: at least one.
+
+    `ceil((duration - step / 2) / length)`: without the half step, 8.04 s (one frame too many) would
+    get a clip that mostly repeats.
+    """
+    step = 1.0 / sampling.fps
+    return max(1, math.ceil((duration - step / 2) / (sampling.frames_per_clip * step)))
+
+
 def _rate(groups: Sequence[Sequence[int]], timestamps: Timestamps) -> float:
     steps, seconds = 0, 0.0
     for frames in groups:
@@ -108,11 +174,8 @@ def _rate(groups: Sequence[Sequence[int]], timestamps: Timestamps) -> float:
 
 
 def _fps_clips(starts: np.ndarray, duration: float, sampling: FpsSampling) -> tuple[Clip, ...]:
-    step = 1.0 / sampling.fps
-    length = sampling.frames_per_clip * step
-    # Without the half step, 8.04 s (one frame too many) would get a clip that mostly repeats.
-    wanted = math.ceil((duration - step / 2) / length)
-    count = min(max(wanted, 1), sampling.max_clips)
+    length = sampling.frames_per_clip * (1.0 / sampling.fps)
+    count = min(covering_clips(duration, sampling), sampling.max_clips)
     return tuple(
         _clip(starts, begin, length, sampling.frames_per_clip, duration)
         for begin in _clip_starts(count, duration - length)

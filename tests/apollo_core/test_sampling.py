@@ -7,13 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apollo_core.design import FpsSampling, UniformSampling
+from apollo_core.design import FpsSampling, Sampling, UniformSampling
 from apollo_core.errors import BadInput
 from apollo_core.sampling import (
     CLOCK_STEP,
+    Sampled,
     center_frame,
+    covering_clips,
     image_clip,
     realised,
+    record,
     sample,
 )
 
@@ -203,3 +206,48 @@ def test_the_realised_rate_is_the_one_of_the_frames_shown():
 def test_timestamps_that_cannot_be_are_refused(starts, duration):
     with pytest.raises(BadInput):
         sample(starts, duration, fps(2))
+
+
+def recorded(starts: list[float], duration: float, sampling: Sampling) -> Sampled:
+    clips = sample(starts, duration, sampling)
+    return record(clips, sampling, duration=duration, rate=realised(clips, starts))
+
+
+def test_the_record_says_what_was_asked_and_what_was_had():
+    starts, duration = constant_rate(10, 1000)
+    assert recorded(starts, duration, fps(2)).row(sample="v0", medium="videos/v0.mp4") == {
+        "sample": "v0",
+        "medium": "videos/v0.mp4",
+        "mode": "fps",
+        "fps": 2.0,
+        "realised_fps": 2.0,
+        "clips": 50,
+        "cut": False,
+        "first": 0.25,
+        "last": 99.75,
+        "duration": 100.0,
+    }
+
+
+@given(videos(), samplings)
+def test_the_record_says_whether_the_budget_left_gaps(video, sampling):
+    starts, duration = video
+    found = recorded(starts, duration, sampling)
+    assert found.cut == (covering_clips(duration, sampling) > found.clips)
+    assert 0 <= found.first <= found.last <= duration
+    assert found.fps == sampling.fps
+
+
+def test_an_fps_arm_over_its_budget_does_not_turn_uniform():
+    starts, duration = constant_rate(10, 6000)
+    tight = recorded(starts, duration, fps(2, max_clips=3))
+    assert (tight.cut, tight.realised_fps) == (True, pytest.approx(2))
+    spread = recorded(starts, duration, uniform(12))
+    assert (spread.mode, spread.fps, spread.cut) == ("uniform", None, False)
+    assert spread.realised_fps == pytest.approx(12 / duration)
+
+
+def test_the_record_of_a_slow_source_has_the_rate_of_the_source():
+    starts, duration = constant_rate(1, 60)
+    assert recorded(starts, duration, fps(4)).realised_fps == pytest.approx(1)
+    assert recorded([0.0], 2.0, fps(4)).realised_fps == 0
