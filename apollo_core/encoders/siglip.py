@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 from transformers import SiglipVisionConfig, SiglipVisionModel
 
-from apollo_core.encoders.encoder import HALF, VideoEncoder
+from apollo_core.encoders.encoder import HALF, FrameEncoder
 from apollo_core.geometry import VisionGeometry
 from apollo_core.pretrained import load_whole
 
 
-class Siglip(VideoEncoder):
+class Siglip(FrameEncoder):
     """Features after the final norm, without the pooling head."""
 
     def __init__(self, model: SiglipVisionModel) -> None:
@@ -20,13 +19,11 @@ class Siglip(VideoEncoder):
         self.model = model
         self._adopt(model.config, mean=HALF, std=HALF)
 
-    def encode(
-        self, clips: Float[Tensor, "clips frames 3 size size"]
-    ) -> Float[Tensor, "clips frames side side dim"]:
-        """One temporal slot per frame."""
-        images = rearrange(clips, "b t c h w -> (b t) c h w")
-        features = self.model(pixel_values=images).last_hidden_state
-        return rearrange(features, "(b t) (h w) d -> b t h w d", b=clips.shape[0], h=self._side)
+    def encode_images(
+        self, images: Float[Tensor, "images 3 size size"]
+    ) -> Float[Tensor, "images patches dim"]:
+        """Every patch; there is no CLS token."""
+        return self.model(pixel_values=images).last_hidden_state
 
 
 def create(geometry: VisionGeometry, *, frames_per_clip: int) -> Siglip:
