@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from apollo_core.design import Integration
+from apollo_core.design import Integration, MemoryBank
 from apollo_core.errors import BadData
+from apollo_core.memory import written_clips
 from apollo_core.sampling import Clip
 
 VISUAL, START, END = "\ue000", "\ue001", "\ue002"
@@ -22,12 +23,21 @@ MARKS = VISUAL + START + END
 # timestamps-separators: clip from {MM:SS}-{MM:SS}: <vid_start><vid_token><vid_end>
 
 
-def write_video(clips: Sequence[Clip], integration: Integration) -> str:
-    """All clips of a video in order; one line each where a format writes words."""
-    body = _body(integration)
+def write_video(
+    clips: Sequence[Clip], integration: Integration, memory: MemoryBank | None = None
+) -> str:
+    """All clips of a video in order; one line each where a format writes words.
+
+    With a memory bank, the clips that it merges stand together as one clip of several places.
+    """
+    stretches = written_clips(clips, memory)
+    bodies = [_body(integration, one.places) for one in stretches]
     if not integration.startswith("timestamps"):
-        return body * len(clips)
-    lines = (f"clip from {clock(clip.start)}-{clock(clip.end)}: {body}" for clip in clips)
+        return "".join(bodies)
+    lines = (
+        f"clip from {clock(one.start)}-{clock(one.end)}: {body}"
+        for one, body in zip(stretches, bodies, strict=True)
+    )
     return "\n".join(lines)
 
 
@@ -52,5 +62,6 @@ def without_marks(text: str) -> str:
     return text
 
 
-def _body(integration: Integration) -> str:
-    return f"{START}{VISUAL}{END}" if integration.endswith("separators") else VISUAL
+def _body(integration: Integration, places: int = 1) -> str:
+    visual = VISUAL * places
+    return f"{START}{visual}{END}" if integration.endswith("separators") else visual

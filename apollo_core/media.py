@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from apollo_core.decoding import Decoder
-from apollo_core.design import Integration, Sampling
+from apollo_core.design import Integration, MemoryBank, Sampling
 from apollo_core.integration import write_still, write_video
+from apollo_core.memory import places
 from apollo_core.sampling import Sampled, record
 
 
@@ -26,6 +27,8 @@ class Shown:
         still: for each medium, whether its clips are one picture repeated.
         sampled: for each medium, how it was really read; None for a still (and for media of which
             nobody asks). What stages write of it: `apollo_core.sampling.Sampled`.
+        places: for each medium, how many clips' tokens stand in the text: fewer than `counts` where
+            a memory bank merges clips; () for as many as there are clips.
     """
 
     frames: np.ndarray
@@ -34,6 +37,7 @@ class Shown:
     counts: tuple[int, ...]
     still: tuple[bool, ...]
     sampled: tuple[Sampled | None, ...] = ()
+    places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class MediaReader:
     Attributes:
         decoder: shared; it caches and it is killed at its deadline.
         root: folder that media paths are relative to.
+        memory: the connector's bound on the places of a video, or None.
     """
 
     decoder: Decoder
@@ -50,14 +55,22 @@ class MediaReader:
     sampling: Sampling
     integration: Integration
     size: int
+    memory: MemoryBank | None = None
 
     def video(self, path: str) -> Shown:
         """A video, sampled. Raises `DecodeFailed`."""
         read = self.decoder.read_clips(self.root / path, self.sampling, size=self.size)
-        written = write_video(read.clips, self.integration)
+        count = len(read.clips)
+        written = write_video(read.clips, self.integration, self.memory)
         sampled = record(read.clips, self.sampling, duration=read.duration, rate=read.rate)
         return Shown(
-            read.stacked(), (written,), read.rate, (len(read.clips),), (False,), (sampled,)
+            read.stacked(),
+            (written,),
+            read.rate,
+            (count,),
+            (False,),
+            (sampled,),
+            (places(count, self.memory),),
         )
 
     def center_frame(self, path: str) -> Shown:
