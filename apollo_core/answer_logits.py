@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import torch
@@ -28,6 +30,17 @@ def token_logits(
     """
     targets = batch.labels[:, 1:]
     here = targets != IGNORED
+    with head_only(llm, here):
+        logits = llm(
+            inputs_embeds=embedded, attention_mask=batch.attended.long(), use_cache=False
+        ).logits[0]
+    return logits, targets[here], here
+
+
+@contextmanager
+def head_only(llm: PreTrainedModel, here: Bool[Tensor, "batch shifted"]) -> Iterator[None]:
+    """Meanwhile a forward gives logits of shape (1, supervised, vocabulary), in float32: those of
+    the positions in `here`, the last position not counted."""
     head = cast(nn.Module, llm.get_output_embeddings())
     whole = head.forward
 
@@ -39,12 +52,9 @@ def token_logits(
     # Inside the model's own forward, since some classes scale or cap what their head gives.
     head.forward = chosen
     try:
-        logits = llm(
-            inputs_embeds=embedded, attention_mask=batch.attended.long(), use_cache=False
-        ).logits[0]
+        yield
     finally:
         head.forward = whole
-    return logits, targets[here], here
 
 
 def token_loss(
