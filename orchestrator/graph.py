@@ -27,9 +27,10 @@ from orchestrator.data_sets import Manifest, find_manifest
 from orchestrator.designs import NamedDesign
 from orchestrator.merging import scale_schedule, stage_sampling
 from orchestrator.plan import Plan, StageNode, Variant, stage_key
+from orchestrator.schedule_types import StageSpec
 from orchestrator.sweep_checks import EVALUATE, MIXTURE, PRETRAIN
 from orchestrator.sweep_file import checked_designs
-from orchestrator.sweep_types import Evaluation, Scale, StageSpec, Sweep
+from orchestrator.sweep_types import Evaluation, Scale, Sweep
 from orchestrator.weights import (
     MICRO,
     PROVISIONAL,

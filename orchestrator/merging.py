@@ -22,7 +22,8 @@ from apollo_core.design import (
     UniformSampling,
 )
 from apollo_core.frozen import Frozen
-from orchestrator.sweep_types import Level, PartialSampling, PartialStage, Scale, StageSpec, Sweep
+from orchestrator.schedule_types import PartialSampling, PartialStage, StageSpec
+from orchestrator.sweep_types import Level, Scale, Sweep
 from orchestrator.yaml_reading import KeyPath
 
 SAMPLINGS: dict[str, type[Frozen]] = {"fps": FpsSampling, "uniform": UniformSampling}
@@ -100,7 +101,7 @@ def scale_schedule(sweep: Sweep, scale: Scale, schedule: str) -> tuple[StageSpec
     overrides = scale.overrides.schedules.get(schedule, {})
     return tuple(
         _override(stage, overrides[stage.stage]) if stage.stage in overrides else stage
-        for stage in sweep.schedules[schedule]
+        for stage in sweep.stages(schedule)
     )
 
 

@@ -11,7 +11,8 @@ from orchestrator.data_sets import WORLD_MANIFESTS
 from orchestrator.designs import NamedDesign, origin
 from orchestrator.merging import scale_schedule, stage_sampling
 from orchestrator.problems import Problem, nearest
-from orchestrator.sweep_types import PartialSampling, Sweep
+from orchestrator.schedule_types import PartialSampling, PresetSchedule
+from orchestrator.sweep_types import Sweep
 from orchestrator.weights import MICRO, encoder_reference, llm_reference, source_problem
 from orchestrator.yaml_reading import KeyPath
 
@@ -64,10 +65,11 @@ def _data(sweep: Sweep) -> Iterator[Problem]:
 
 
 def _schedules(sweep: Sweep) -> Iterator[Problem]:
-    for name, stages in sweep.schedules.items():
+    for name in sweep.schedules:
+        stages = sweep.stages(name)
         labels = [stage.stage for stage in stages]
         for index, stage in enumerate(stages):
-            here: KeyPath = ("schedules", name, index)
+            here = _stage(sweep, name, index)
             if labels.index(stage.stage) != index:
                 yield Problem((*here, "stage"), f"a duplicate stage name {stage.stage!r}")
             if stage.stage in (PRETRAIN, EVALUATE):
@@ -79,6 +81,13 @@ def _schedules(sweep: Sweep) -> Iterator[Problem]:
             )
             if not stage.lr.trained():
                 yield Problem((*here, "lr"), "no rate above 0: the stage would train nothing")
+
+
+def _stage(sweep: Sweep, schedule: str, index: int) -> KeyPath:
+    """Where the file speaks of a schedule's stage."""
+    if isinstance(sweep.schedules[schedule], PresetSchedule):
+        return ("schedules", schedule, "stages", sweep.stages(schedule)[index].stage)
+    return ("schedules", schedule, index)
 
 
 def _scales(sweep: Sweep) -> Iterator[Problem]:
@@ -111,7 +120,7 @@ def _overrides(sweep: Sweep, name: str) -> Iterator[Problem]:
         if schedule not in sweep.schedules:
             yield from _unknown(here, "schedule", schedule, list(sweep.schedules))
             continue
-        known = [stage.stage for stage in sweep.schedules[schedule]]
+        known = [stage.stage for stage in sweep.stages(schedule)]
         for stage, change in stages.items():
             yield from _unknown((*here, stage), "stage", stage, known)
             if change.data is not None:
@@ -184,7 +193,7 @@ def _samplings(sweep: Sweep, designs: tuple[NamedDesign, ...]) -> Iterator[Probl
         for key, scale in sweep.scales.items():
             for index, stage in enumerate(scale_schedule(sweep, scale, name)):
                 over = scale.overrides.schedules.get(name, {}).get(stage.stage)
-                here: KeyPath = ("schedules", name, index, "sampling")
+                here: KeyPath = (*_stage(sweep, name, index), "sampling")
                 if over is not None and over.sampling is not None:
                     here = ("scales", key, "overrides", "schedules", name, stage.stage, "sampling")
                 places.append((here, stage.sampling, _follows(name)))

@@ -16,12 +16,11 @@ from pydantic import (
     JsonValue,
     NonNegativeFloat,
     NonNegativeInt,
-    PositiveFloat,
     StringConstraints,
     model_validator,
 )
 
-from apollo_core.design import MODALITIES, Count, Design, FrameRate, SampleCount
+from apollo_core.design import MODALITIES, Count, Design, SampleCount
 from apollo_core.execution import Execution
 from apollo_core.frozen import Frozen
 from apollo_core.microworld.spec import WorldSpec
@@ -29,15 +28,19 @@ from apollo_core.stages.identity import (
     BadMedia,
     Precision,
     Prompt,
-    Rates,
     Regime,
     Scoring,
-    TrainIdentity,
 )
 from orchestrator.canonical import digest
+from orchestrator.schedule_types import (
+    Name,
+    PartialSampling,
+    PartialStage,
+    Schedule,
+    StageSpec,
+    written,
+)
 
-# Part of ids, folder names and column names, so plain: no `=`, `,`, `@`, `#`, `/` or space.
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=80)]
 Modality = Literal["text", "image", "multi_image", "video"]
 DesignField = Literal[
     "encoders",
@@ -75,19 +78,6 @@ def _distinct(values: tuple[object, ...]) -> tuple[object, ...]:
 ModelSize = Annotated[float, Field(ge=1e-9, le=1e6)]
 Seconds = Annotated[float, Field(ge=0.001, le=1e7)]
 AxisName = Annotated[Name, AfterValidator(_not_reserved)]
-_WARMUP, _DECAY, _CLIP = (
-    TrainIdentity.model_fields[name].default for name in ("warmup", "weight_decay", "clip_norm")
-)
-
-
-class PartialSampling(Frozen):
-    """What a stage or an evaluation changes of a design's sampling; absent = the design's."""
-
-    mode: Literal["fps", "uniform"] | None = None
-    fps: FrameRate | None = None
-    max_clips: Count | None = None
-    frames: Count | None = None
-    frames_per_clip: Count | None = None
 
 
 class ModelSource(Frozen):
@@ -121,33 +111,6 @@ class Resources(Frozen):
         if self.gpus > 1 and self.gpus != int(self.gpus):
             raise ValueError(f"gpus={self.gpus:g}: a part of one GPU, or whole GPUs")
         return self
-
-
-class StageSpec(Frozen):
-    """One stage of a schedule: a rate per module, data, length."""
-
-    stage: Name
-    lr: Rates
-    data: str
-    samples: SampleCount
-    batch_size: Count
-    warmup: Annotated[float, Field(ge=0, lt=1)] = _WARMUP
-    weight_decay: NonNegativeFloat = _DECAY
-    clip_norm: PositiveFloat = _CLIP
-    sampling: PartialSampling | None = None
-
-
-class PartialStage(Frozen):
-    """What a scale changes of a stage; absent = the schedule's."""
-
-    lr: Rates | None = None
-    data: str | None = None
-    samples: SampleCount | None = None
-    batch_size: Count | None = None
-    warmup: Annotated[float, Field(ge=0, lt=1)] | None = None
-    weight_decay: NonNegativeFloat | None = None
-    clip_norm: PositiveFloat | None = None
-    sampling: PartialSampling | None = None
 
 
 class Overrides(Frozen):
@@ -302,12 +265,14 @@ class Sweep(Frozen):
     exclude: tuple[Annotated[dict[str, str], Field(min_length=1)], ...] = ()
     models: dict[str, ModelSource] = Field(default={})
     scales: Annotated[dict[Name, Scale], Field(min_length=1)]
-    schedules: Annotated[
-        dict[Name, Annotated[tuple[StageSpec, ...], Field(min_length=1)]], Field(min_length=1)
-    ]
+    schedules: Annotated[dict[Name, Schedule], Field(min_length=1)]
     data: Data
     evaluation: Annotated[tuple[Evaluation, ...], Field(min_length=1)]
     execution: ExecutionBlock = ExecutionBlock()
+
+    def stages(self, schedule: str) -> tuple[StageSpec, ...]:
+        """The stages of a schedule, a preset written out."""
+        return written(self.schedules[schedule])
 
 
 def expand(path: str) -> Path:

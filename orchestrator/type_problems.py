@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
 from orchestrator.problems import Problem, nearest
 from orchestrator.yaml_reading import KeyPath
@@ -147,12 +147,18 @@ def _is_union(annotation: object) -> bool:
 
 
 def _member(union: object, label: str) -> object:
-    """The member that pydantic calls `label`: by its discriminator's value or its name."""
-    for member in get_args(union):
-        member = _bare(member)
+    """The member that pydantic calls `label`: by its tag, its discriminator's value or its name."""
+    for tagged in get_args(union):
+        member = _bare(tagged)
+        if label in _tags(tagged):
+            return member
         if getattr(member, "__name__", "") == label or label in _literals(member):
             return member
     return None
+
+
+def _tags(member: object) -> list[str]:
+    return [each.tag for each in getattr(member, "__metadata__", ()) if isinstance(each, Tag)]
 
 
 def _literals(member: object) -> Iterator[str]:

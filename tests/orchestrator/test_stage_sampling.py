@@ -3,7 +3,7 @@ from pydantic import ValidationError
 
 from apollo_core.design import FpsSampling, Sampling, UniformSampling
 from orchestrator.merging import stage_sampling
-from orchestrator.sweep_types import PartialSampling
+from orchestrator.schedule_types import PartialSampling
 
 FPS = FpsSampling(mode="fps", fps=2, frames_per_clip=4, max_clips=25)
 UNIFORM = UniformSampling(mode="uniform", frames=8, frames_per_clip=4)

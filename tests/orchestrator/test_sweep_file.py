@@ -5,8 +5,8 @@ from small_sweep import write
 
 from apollo_core.errors import BadInput
 from apollo_core.stages.identity import TrainIdentity
+from orchestrator.schedule_types import StageSpec
 from orchestrator.sweep_file import load_sweep
-from orchestrator.sweep_types import StageSpec
 
 EMPTY = "a value that the file leaves out"
 EXTRA = {"benchmark": "bench", "manifest": "bench.jsonl", "regimes": ["text"], "scoring": "letters"}
