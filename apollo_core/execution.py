@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from apollo_core.frozen import Frozen
 
@@ -14,16 +14,36 @@ class Execution(Frozen):
 
     Attributes:
         micro_batch: samples per forward; `auto` takes what the device is known to hold.
-        workers: decoding processes beside the training process.
+        workers: decoding processes beside the training process, which reads ahead of the trainer;
+            0 = one decoding process, asked only when its frames are needed.
         threads: torch threads of a stage on a CPU.
         device: `auto` takes a GPU where one is visible.
         frame_cache_mb: decoded frames that a worker keeps, in MiB.
         decode_deadline_s: seconds after which a decoder that does not answer is killed.
+        checkpoint_minutes: a training stage keeps its state this often, so that a killed one goes
+            on from there; 0 = never.
+        packing: conversations of a micro-batch in one row instead of padded; `auto` on a GPU only.
+        attention: how the language model attends in training; `auto` takes what suits its class.
+            `flex_attention` needs a GPU.
+        activation_checkpointing: compute activations again in the backward: less memory, a third
+            more work.
+        compile: torch.compile the blocks of encoders and language model. Worth it on a GPU and for
+            long stages only: on a CPU it costs minutes and gains nothing.
+        fused_optimiser: AdamW in one kernel.
+        peak_tflops: the device's peak in the stage's precision, in 1e12 FLOPs a second, for the
+            logged utilisation; absent = as known for the device.
     """
 
     micro_batch: PositiveInt | Literal["auto"] = "auto"
-    workers: PositiveInt = 1
+    workers: NonNegativeInt = 1
     threads: PositiveInt = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
     frame_cache_mb: NonNegativeInt = 512
     decode_deadline_s: PositiveInt = 30
+    checkpoint_minutes: NonNegativeFloat = 10.0
+    packing: Literal["auto", "on", "off"] = "auto"
+    attention: Literal["auto", "sdpa", "eager", "flex_attention"] = "auto"
+    activation_checkpointing: bool = False
+    compile: bool = False
+    fused_optimiser: bool = True
+    peak_tflops: PositiveFloat | None = None

@@ -27,6 +27,8 @@ class StageContext:
         execution: where and how fast.
         report: takes one metrics event (`step`, `steps`, `loss`, ...); raises `LeaseLost` when the
             stage is no longer ours, so a stage calls it at least once a second while it works.
+        checkpoints: a folder of the stage's own that outlives an attempt, for the state that a
+            later attempt goes on from; it may not exist yet. None = nothing is to be kept.
     """
 
     out: Path
@@ -36,3 +38,4 @@ class StageContext:
     media_root: Path
     execution: Execution
     report: Callable[[Event], None]
+    checkpoints: Path | None = None

@@ -19,13 +19,13 @@ _CACHES: dict[int, FrameCache] = {}
 def media_readers(
     context: StageContext, sampling: Sampling, integration: Integration, *, size: int
 ) -> Iterator[list[MediaReader]]:
-    """`execution.workers` readers, each with a decoder process that ends with the block."""
+    """`execution.workers` readers (at least one), each with a decoder that ends with the block."""
     execution = context.execution
     cache = frame_cache(execution)
     with ExitStack() as stack:
         decoders = [
             stack.enter_context(Decoder(deadline_s=execution.decode_deadline_s, cache=cache))
-            for _ in range(execution.workers)
+            for _ in range(max(1, execution.workers))
         ]
         yield [
             MediaReader(decoder, context.media_root, sampling, integration, size)

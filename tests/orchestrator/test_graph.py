@@ -20,6 +20,13 @@ OTHER_EXECUTION = {
     "device": "cpu",
     "frame_cache_mb": 9,
     "decode_deadline_s": 11,
+    "checkpoint_minutes": 1.5,
+    "packing": "on",
+    "attention": "eager",
+    "activation_checkpointing": True,
+    "compile": True,
+    "fused_optimiser": False,
+    "peak_tflops": 0.5,
 }
 
 
