@@ -13,11 +13,13 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from apollo_core.design import (
+    AttentionPoolResampler,
     ConvAvgResampler,
     Design,
     FpsSampling,
     MlpAvgResampler,
     PerceiverResampler,
+    QFormerResampler,
     Sampling,
     UniformSampling,
 )
@@ -31,6 +33,8 @@ RESAMPLERS: dict[str, type[Frozen]] = {
     "perceiver": PerceiverResampler,
     "mlp_avg": MlpAvgResampler,
     "conv_avg": ConvAvgResampler,
+    "attention_pool": AttentionPoolResampler,
+    "qformer": QFormerResampler,
 }
 _KINDS = {"sampling": ("mode", SAMPLINGS), "resampler": ("kind", RESAMPLERS)}
 _SAMPLING: TypeAdapter[Sampling] = TypeAdapter(Sampling)
