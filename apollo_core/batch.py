@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
+from apollo_core.asking import NO_WORD, asked_of, without_sharing
 from apollo_core.chat import IGNORED, TEXT, Encoded
 from apollo_core.errors import BadData
 from apollo_core.media import Shown
@@ -19,15 +20,21 @@ from apollo_core.media import Shown
 class Batch:
     """Padded conversations and the clips that they show.
 
+    A medium is one image or one video; media are numbered through the batch.
+
     Attributes:
         tokens: token ids.
         labels: token to be predicted at a position, or -100.
         attended: False where padded.
         source: -1 text, -2 and -3 the marks around a clip, else a row of the visual tokens of
-            `clips`, all clips' tokens counted through.
+            `clips`, all places' tokens counted through.
         clips: frames as decoded; conversations may share a clip.
         still: for each clip, whether it is one picture repeated.
-        medium: for each clip, the running number of the image or video that it is of.
+        medium: for each clip, the number of the medium that it is of.
+        places: for each medium, how many clips' tokens stand in the text: its clips, or fewer
+            where the connector's memory bank merges them.
+        asked: for each medium, token ids of the question about it; -1 behind its end, -2 where
+            conversations that share the medium ask different questions.
     """
 
     tokens: Int[Tensor, "batch length"]
@@ -37,6 +44,8 @@ class Batch:
     clips: UInt8[Tensor, "clips frames height width 3"]
     still: Bool[Tensor, " clips"]
     medium: Int[Tensor, " clips"]
+    places: Int[Tensor, " media"]
+    asked: Int[Tensor, "media words"]
 
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
@@ -55,6 +64,7 @@ def collate(
     shown: Sequence[int],
     *,
     tokens_per_clip: int,
+    conditioned: bool = False,
 ) -> Batch:
     """Pad on the right and number the visual tokens of all media through.
 
@@ -63,11 +73,16 @@ def collate(
         media: what distinct samples show.
         shown: index into `media` of what each conversation shows, -1 for nothing.
         tokens_per_clip: visual tokens of one clip.
+        conditioned: `connector.conditioned`: a clip's tokens depend on the question. Conversations
+            that ask different things about shared media then get clips of their own.
 
     Raises:
         BadData: a conversation has places for another number of clips than its medium has.
     """
-    counts = [len(one.frames) * tokens_per_clip for one in media]
+    if conditioned:
+        media, shown = without_sharing(encoded, media, shown)
+    places = [one.places or one.counts for one in media]
+    counts = [sum(one) * tokens_per_clip for one in places]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     length = max(len(one.tokens) for one in encoded)
     shape = (len(encoded), length)
@@ -84,10 +99,29 @@ def collate(
         offset = offsets[medium] if medium >= 0 else 0
         tokens[row, :end], labels[row, :end], attended[row, :end] = one.tokens, one.labels, True
         source[row, :end] = np.where(one.source >= 0, one.source + offset, one.source)
+    arrays = (
+        *(tokens, labels, attended, source),
+        *_clips(media),
+        np.array([count for one in places for count in one], np.int64),
+        _asked(encoded, media, shown),
+    )
+    return Batch(*(torch.from_numpy(array) for array in arrays))
+
+
+def _clips(media: Sequence[Shown]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All frames; for each clip whether it is still, and its medium."""
     none = np.zeros((0, 1, 1, 1, 3), np.uint8)
     clips = np.concatenate([one.frames for one in media]) if media else none
     lengths = [count for one in media for count in one.counts]
     still = np.repeat(np.array([s for one in media for s in one.still], bool), lengths)
-    medium = np.repeat(np.arange(len(lengths)), lengths)
-    arrays = (tokens, labels, attended, source, clips, still, medium)
-    return Batch(*(torch.from_numpy(array) for array in arrays))
+    return clips, still, np.repeat(np.arange(len(lengths)), lengths)
+
+
+def _asked(encoded: Sequence[Encoded], media: Sequence[Shown], shown: Sequence[int]) -> np.ndarray:
+    """One padded row for each medium; media of one sample have its one question."""
+    questions = asked_of(encoded, shown, len(media))
+    rows = [ids for ids, one in zip(questions, media, strict=True) for _ in one.counts]
+    padded = np.full((len(rows), max(map(len, rows), default=0)), NO_WORD, np.int64)
+    for row, ids in zip(padded, rows, strict=True):
+        row[: len(ids)] = ids
+    return padded

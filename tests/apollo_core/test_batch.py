@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -56,3 +58,15 @@ def test_shorter_conversations_are_padded_on_the_right_with_places_that_nobody_s
 def test_a_batch_without_media_has_no_clips():
     assert len(collate([encoded(0)], [], [-1], tokens_per_clip=3).clips) == 0
     assert clips(0).shape[1] == FRAMES
+
+
+def test_a_medium_whose_clips_are_merged_has_fewer_places_than_clips():
+    merged = replace(a_video(clips(5)), places=(2,))
+    batch = collate(
+        [encoded(2), encoded(1)], [merged, a_video(clips(1))], [0, 1], tokens_per_clip=3
+    )
+    assert batch.places.tolist() == [2, 1]
+    assert batch.medium.tolist() == [0, 0, 0, 0, 0, 1]
+    assert batch.source[1][batch.source[1] >= 0].tolist() == [6, 7, 8]
+    with pytest.raises(BadData, match=r"places for 15 visual tokens, its media give\s+6"):
+        collate([encoded(5)], [merged], [0], tokens_per_clip=3)
