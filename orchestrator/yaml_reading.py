@@ -196,11 +196,10 @@ class _Reader:
 
     def _scalar(self, node: ScalarNode) -> str | int | float | None:
         kind = node.tag.removeprefix(_TAG)
-        if kind == "bool":
-            raise self._error(
-                node, f"YAML reads {node.value!r} as yes or no, which no field takes; quote text"
-            )
-        if kind in ("str", "timestamp"):
+        if kind == "bool" and node.value.lower() in ("true", "false"):
+            return node.value.lower() == "true"
+        # `on`, `off`, `yes` and `no` are text as in YAML 1.2: `packing: on` means the word.
+        if kind in ("str", "timestamp", "bool"):
             return str(node.value)
         if kind == "null":
             return None
