@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class Frozen(BaseModel):
@@ -18,10 +18,11 @@ class Frozen(BaseModel):
         frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True
     )
 
-    @field_validator("*", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _no_truth_value_for_a_number(cls, value: object, info: Any) -> object:
-        field = cls.model_fields[info.field_name]
-        if isinstance(value, bool) and field.annotation is not bool:
-            raise ValueError(f"{str(value).lower()} is a truth value, which is not taken here")
+    def _no_truth_value_for_a_number(cls, value: Any) -> Any:
+        given: dict[str, object] = value if isinstance(value, dict) else {}
+        for name, field in cls.model_fields.items():
+            if isinstance(given.get(name), bool) and field.annotation is not bool:
+                raise ValueError(f"{name} takes no truth value such as {given[name]}")
         return value
