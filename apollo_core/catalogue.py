@@ -116,7 +116,7 @@ INTEGRATIONS: dict[str, bool] = {
     "separators": True,
     "timestamps": True,
     "timestamps-separators": True,
-    "seconds": False,
+    "seconds": True,
 }
 
 JOININGS: dict[str, bool] = {"unified": True, "split": False}

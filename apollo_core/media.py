@@ -61,7 +61,9 @@ class MediaReader:
         """A video, sampled. Raises `DecodeFailed`."""
         read = self.decoder.read_clips(self.root / path, self.sampling, size=self.size)
         count = len(read.clips)
-        written = write_video(read.clips, self.integration, self.memory)
+        written = write_video(
+            read.clips, self.integration, duration=read.duration, memory=self.memory
+        )
         sampled = record(read.clips, self.sampling, duration=read.duration, rate=read.rate)
         return Shown(
             read.stacked(),

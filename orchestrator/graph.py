@@ -12,6 +12,7 @@ from typing import TypeVar
 from apollo_core.catalogue import INTEGRATIONS, JOININGS, RESAMPLERS
 from apollo_core.design import Design
 from apollo_core.geometry import LlmGeometry, VisionGeometry
+from apollo_core.integration import FORMATS
 from apollo_core.microworld import parts
 from apollo_core.stages.identity import (
     DataShare,
@@ -177,6 +178,7 @@ class _Builder:
             integration=design.integration,
             joining=design.joining,
             memory=design.memory,
+            integration_version=FORMATS[design.integration].version,
         )
         parents = {
             role: key

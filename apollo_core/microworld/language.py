@@ -55,8 +55,15 @@ SENTENCES = (
     *(SUM, DIFFERENCE, NEXT),
 )
 
-# Not in any manifest: what prompts wrap around it (clip timestamps, lettered options).
-PROMPT_WORDS = ("clip", "from", "to", "option", "options", "answer", "letter", *"abcd()-,.:?")
+# Not in any manifest: what prompts wrap around it (clip timestamps, lettered options, the `seconds`
+# format's introduction with the number of clips in words).
+PROMPT_WORDS = (
+    *("clip", "clips", "from", "to", "option", "options", "answer", "letter", "with", "given"),
+    *("choices", "directly", "you", "provided", "following", "series", "of", "seconds", "mm", "ss"),
+    *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"),
+    *("twelve", "thirteen", "fourteen", "fifteen", "sixteen"),
+    *"abcdefghs()[]-,.:?'",
+)
 
 _WORD = re.compile(r"[a-z]+|[^\sa-z]")
 

@@ -12,8 +12,8 @@ from typing import Literal
 from apollo_core.design import FpsSampling
 from apollo_core.geometry import LlmGeometry, VisionGeometry
 
-# Raised whenever a part's size, initialisation or pretraining below changes.
-PARTS_VERSION = 1
+# Raised whenever a part's size, initialisation or pretraining below changes, or its vocabulary.
+PARTS_VERSION = 2
 
 # Room for the microworld's words and the chat marks; a multiple of 32.
 VOCABULARY_SIZE = 128

@@ -84,7 +84,10 @@ class PretrainIdentity(Frozen):
 
 
 class ModelIdentity(Frozen):
-    """The model that a stage trains or evaluates."""
+    """The model that a stage trains or evaluates.
+
+    `integration_version`: of the format's template (`apollo_core.integration.FORMATS`).
+    """
 
     encoders: Annotated[tuple[Part, ...], Field(min_length=1)]
     llm: Part
@@ -93,6 +96,7 @@ class ModelIdentity(Frozen):
     integration: Integration
     joining: Joining = "unified"
     memory: MemoryBank | None = None
+    integration_version: PositiveInt = 1
 
 
 class TrainIdentity(Frozen):

@@ -1,22 +1,36 @@
-"""The four formats of the study's table 2, to the letter."""
+"""The four formats of the study's table 2 and the released models' own, to the letter."""
 
 from __future__ import annotations
 
-import pytest
+import hashlib
+import re
+from dataclasses import astuple
+from typing import get_args
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apollo_core.design import FpsSampling, Integration, UniformSampling
 from apollo_core.errors import BadData
 from apollo_core.integration import (
     END,
+    FORMATS,
     START,
     VISUAL,
     clock,
+    in_words,
+    long_clock,
     without_marks,
     write_still,
     write_video,
 )
-from apollo_core.sampling import Clip
+from apollo_core.manifest_record import Item
+from apollo_core.microworld.tokenizer import build_tokenizer
+from apollo_core.sampling import Clip, sample
+from apollo_core.scoring import write_prompt
 
-CLIPS = [Clip(start, start + 2, (0, 0), (start, start)) for start in (0.0, 2.0)]
+CLIPS = [Clip(start, start + 2, (0, 0), (start + 0.5, start + 1.5)) for start in (0.0, 2.0)]
 
 
 def readable(text: str) -> str:
@@ -42,10 +56,33 @@ def readable(text: str) -> str:
             "clip from 00:00-00:02: <vid_start><vid_token><vid_end>\n"
             "clip from 00:02-00:04: <vid_start><vid_token><vid_end>",
         ),
+        (
+            "seconds",
+            "You are provided the following series of two, 2 second clips from a 0:00:04 [H:MM:SS] "
+            "video.\n0.0-2.0 seconds: <vid_token>,\n2.0-4.0 seconds: <vid_token>",
+        ),
     ],
 )
-def test_a_video_is_written_as_table_2_says(integration, expected):
-    assert readable(write_video(CLIPS, integration)) == expected
+def test_a_video_is_written_to_the_letter(integration, expected):
+    assert readable(write_video(CLIPS, integration, duration=4.0)) == expected
+
+
+# A changed template under the same version would leave a stage's key as it was.
+TEMPLATES = {
+    "plain": (1, "30b168e5d1f3"),
+    "separators": (1, "7abb3e73f43e"),
+    "timestamps": (1, "7fa1e233aa73"),
+    "timestamps-separators": (1, "d6ef6cb41980"),
+    "seconds": (1, "4cfb73ec277b"),
+}
+
+
+def test_a_template_changes_only_with_its_version():
+    found = {
+        name: (form.version, hashlib.sha256(repr(astuple(form)[1:]).encode()).hexdigest()[:12])
+        for name, form in FORMATS.items()
+    }
+    assert found == TEMPLATES
 
 
 @pytest.mark.parametrize(
@@ -55,6 +92,7 @@ def test_a_video_is_written_as_table_2_says(integration, expected):
         ("separators", "<vid_start><vid_token><vid_end>"),
         ("timestamps", "<vid_token>"),
         ("timestamps-separators", "<vid_start><vid_token><vid_end>"),
+        ("seconds", "<vid_token>"),
     ],
 )
 def test_an_image_has_no_timestamp(integration, expected):
@@ -70,8 +108,120 @@ def test_the_clock_rounds_down_and_counts_minutes_past_an_hour(seconds, expected
 
 
 def test_a_clip_beyond_an_hour_is_written_in_minutes():
-    late = [Clip(3598.0, 3602.0, (0,), (3600.0,))]
-    assert readable(write_video(late, "timestamps")) == "clip from 59:58-60:02: <vid_token>"
+    late = [Clip(3598.0, 3602.0, (0,), (3600.0,)), Clip(7198.0, 7202.0, (0,), (7200.0,))]
+    assert readable(write_video(late, "timestamps", duration=7202.4)) == (
+        "clip from 59:58-60:02: <vid_token>\nclip from 119:58-120:02: <vid_token>"
+    )
+    assert readable(write_video(late, "seconds", duration=7202.4)) == (
+        "You are provided the following series of two, 4 second clips from a 2:00:02 [H:MM:SS] "
+        "video.\n3598.0-3602.0 seconds: <vid_token>,\n7198.0-7202.0 seconds: <vid_token>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.0, "0:00:00"), (59.97, "0:01:00"), (3599.4, "0:59:59"), (90061.0, "25:01:01")],
+)
+def test_the_long_clock_rounds_and_counts_hours(seconds, expected):
+    assert long_clock(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (1, "one"),
+        (13, "thirteen"),
+        (20, "twenty"),
+        (42, "forty-two"),
+        (100, "one hundred"),
+        (105, "one hundred and five"),
+        (1000, "one thousand"),
+        (1005, "one thousand and five"),
+        (1100, "one thousand, one hundred"),
+        (9999, "nine thousand, nine hundred and ninety-nine"),
+        (21_300, "twenty-one thousand, three hundred"),
+    ],
+)
+def test_numbers_are_written_in_words(number, expected):
+    assert in_words(number) == expected
+
+
+def test_a_number_that_has_no_words_here_is_refused():
+    with pytest.raises(ValueError, match="0 to 999999"):
+        in_words(10**6)
+
+
+def clock_spans(text: str) -> list[tuple[float, float]]:
+    """Spans in seconds, read back from MM:SS."""
+    found = re.findall(r"clip from (\d+):(\d\d)-(\d+):(\d\d): ", text)
+    return [(60.0 * int(a) + int(b), 60.0 * int(c) + int(d)) for a, b, c, d in found]
+
+
+def second_spans(text: str) -> list[tuple[float, float]]:
+    found = re.findall(r"^(\d+\.\d)-(\d+\.\d) seconds: ", text, re.MULTILINE)
+    return [(float(start), float(end)) for start, end in found]
+
+
+samplings = st.one_of(
+    st.builds(
+        lambda rate, frames, clips: FpsSampling(
+            mode="fps", fps=rate, frames_per_clip=frames, max_clips=clips
+        ),
+        st.sampled_from([0.25, 0.5, 1.0, 2.0, 3.7]),
+        st.integers(1, 8),
+        st.integers(1, 30),
+    ),
+    st.builds(
+        lambda clips: UniformSampling(mode="uniform", frames=4 * clips, frames_per_clip=4),
+        st.integers(1, 30),
+    ),
+)
+
+
+@given(st.floats(0.1, 20_000), samplings)
+def test_what_was_written_reads_back_to_the_clips_spans(duration, sampling):
+    clips = sample([0.0], duration, sampling)
+    for integration in FORMATS:
+        text = write_video(clips, integration, duration=duration)
+        assert text.count(VISUAL) == len(clips)
+        if integration.startswith("timestamps"):
+            assert clock_spans(text) == [(int(clip.start), int(clip.end)) for clip in clips]
+        if integration == "seconds":
+            expected = [pytest.approx((clip.start, clip.end), abs=0.051) for clip in clips]
+            assert second_spans(text) == expected
+
+
+def test_a_video_shorter_than_a_clip_keeps_the_clips_length_in_its_introduction():
+    sampling = FpsSampling(mode="fps", fps=2, frames_per_clip=4, max_clips=9)
+    text = readable(write_video(sample([0.0], 0.6, sampling), "seconds", duration=0.6))
+    assert "series of one, 2 second clips from a 0:00:01 [H:MM:SS] video" in text
+    assert text.endswith("\n0.0-0.6 seconds: <vid_token>")
+
+
+def test_every_level_has_a_template():
+    assert set(FORMATS) == set(get_args(Integration))
+
+
+def test_the_microworlds_tokenizer_knows_every_word_of_every_format():
+    tokenizer = build_tokenizer()
+    sampling = FpsSampling(mode="fps", fps=4, frames_per_clip=4, max_clips=16)
+    for count in range(1, 17):
+        clips = sample([0.0], float(count), sampling)
+        assert len(clips) == count
+        for integration in FORMATS:
+            text = write_video(clips, integration, duration=float(count))
+            for mark in (VISUAL, START, END):
+                text = text.replace(mark, " ")
+            assert tokenizer.unk_token_id not in tokenizer(text)["input_ids"]
+
+
+def test_the_microworlds_tokenizer_knows_the_letters_and_words_of_lettered_prompts():
+    tokenizer = build_tokenizer()
+    options = tuple("12345678")
+    item = Item("q", "v.mp4", "which digit appears first?", options, 0, "temporal_ocr")
+    prompt = write_prompt(item, "", "lettered-v1")
+    assert "\nH. 8\n" in prompt
+    assert tokenizer.unk_token_id not in tokenizer(prompt)["input_ids"]
 
 
 @pytest.mark.parametrize("mark", [VISUAL, START, END])

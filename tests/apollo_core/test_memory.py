@@ -39,9 +39,9 @@ def test_the_places_written_are_the_places_counted(count):
 
 
 def test_a_merged_stretch_is_one_line_with_all_its_places():
-    assert write_video(clips(7), "timestamps-separators", MEMORY) == (
+    assert write_video(clips(7), "timestamps-separators", duration=14.0, memory=MEMORY) == (
         f"clip from 00:00-00:10: {START}{VISUAL * 3}{END}\n"
         f"clip from 00:10-00:12: {START}{VISUAL}{END}\n"
         f"clip from 00:12-00:14: {START}{VISUAL}{END}"
     )
-    assert write_video(clips(7), "plain", MEMORY) == VISUAL * 5
+    assert write_video(clips(7), "plain", duration=14.0, memory=MEMORY) == VISUAL * 5

@@ -15,7 +15,7 @@ DEFAULTS = {
     identity.Part: {},
     identity.Rates: {"vision": 0.0, "connector": 0.0, "llm": 0.0},
     identity.DataShare: {},
-    identity.ModelIdentity: {"joining": "unified", "memory": None},
+    identity.ModelIdentity: {"joining": "unified", "memory": None, "integration_version": 1},
     identity.PretrainIdentity: {"kind": "pretrain", "warmup": 0.03, "precision": "float32"},
     identity.TrainIdentity: {
         "kind": "train",

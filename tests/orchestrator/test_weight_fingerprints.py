@@ -2,6 +2,7 @@ import pytest
 from small_sweep import planned
 
 from apollo_core.catalogue import ENCODERS
+from apollo_core.microworld.parts import PARTS_VERSION
 from orchestrator.sweep_types import ModelSource
 from orchestrator.weights import encoder_reference, find_weights, llm_reference
 
@@ -20,7 +21,7 @@ def cache(tmp_path, monkeypatch):
 
 def test_a_microworld_part_is_named_with_its_version():
     weights = found("mine", mine=ModelSource(source="micro:siglip"))
-    assert weights.fingerprint == "micro:siglip@1"
+    assert weights.fingerprint == f"micro:siglip@{PARTS_VERSION}"
     assert weights.location == "micro:siglip"
 
 
