@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from apollo_core.design import Resampler
 from apollo_core.geometry import LlmGeometry, VisionGeometry, connector_parameters
 from apollo_core.microworld import parts
-from apollo_core.stages.identity import PretrainIdentity
+from apollo_core.stages.identity import PretrainIdentity, TrainIdentity
 from orchestrator.plan import Plan, StageNode, Variant
 from orchestrator.weights import MICRO, encoder_reference, llm_reference
 
@@ -89,6 +89,17 @@ class ModelSizes:
             "connector": self.connector,
             "llm": self.llm.parameters,
         }
+
+
+def trained_parameters(plan: Plan, variant: Variant) -> dict[str, int]:
+    """Parameters that each stage of a variant's schedule trains, by the stage's name."""
+    modules = ModelSizes.of(plan, variant).parameters()
+    identities = {name: plan.stages[key].identity for name, key in variant.steps.items()}
+    return {
+        name: sum(modules[module] for module in identity.lr.trained())
+        for name, identity in identities.items()
+        if isinstance(identity, TrainIdentity)
+    }
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from orchestrator.cost import PlanCost, Total
 from orchestrator.differences import Difference
+from orchestrator.model_sizes import ModelSizes, trained_parameters
 from orchestrator.plan import Plan, StageNode
 from orchestrator.plan_changes import Changes
 
@@ -20,14 +21,17 @@ _PREFIXES = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"]
 
 def show_plan(console: Console, plan: Plan, cost: PlanCost) -> None:
     """Print variants, stages, what is shared, and the cost."""
-    designs = len({variant.design for variant in plan.variants})
-    scales, seeds = len(plan.sweep.scales), len(plan.sweep.seeds)
+    factors = (
+        _counted(len({variant.design for variant in plan.variants}), "design"),
+        _counted(len(plan.sweep.scales), "scale"),
+        _counted(len(plan.sweep.seeds), "seed"),
+    )
     console.print(
-        f"[bold]{plan.name}[/bold]: {designs} designs x {scales} scales x {seeds} "
-        f"{'seed' if seeds == 1 else 'seeds'} = {len(plan.variants)} variants "
-        f"({plan.sweep.design})"
+        f"[bold]{plan.name}[/bold]: {' x '.join(factors)} = "
+        f"{_counted(len(plan.variants), 'variant')} ({plan.sweep.design})"
     )
     console.print(_axes(plan))
+    console.print(_sizes(plan))
     console.print(_stages(plan, cost))
     console.print(_costs(cost))
     console.print(
@@ -86,6 +90,23 @@ def _axes(plan: Plan) -> Table:
     return table
 
 
+def _sizes(plan: Plan) -> Table:
+    """Parameters of the first design's model at each scale: all of them, and what stages train."""
+    first = [each for each in plan.variants if each.design == plan.variants[0].design]
+    by_scale = {variant.scale: variant for variant in reversed(first)}
+    trained = {scale: trained_parameters(plan, by_scale[scale]) for scale in plan.sweep.scales}
+    stages = list(dict.fromkeys(stage for counts in trained.values() for stage in counts))
+    table = Table(title=f"Parameters of design {plan.variants[0].design}", title_justify="left")
+    table.add_column("scale", overflow="fold")
+    for name in ("vision", "connector", "LLM", *(f"{stage}\ntrains" for stage in stages)):
+        table.add_column(name, justify="right")
+    for scale, counts in trained.items():
+        modules = ModelSizes.of(plan, by_scale[scale]).parameters()
+        row = [*modules.values(), *(counts[stage] for stage in stages)]
+        table.add_row(scale, *(parameters(count) for count in row))
+    return table
+
+
 def _stages(plan: Plan, cost: PlanCost) -> Table:
     table = Table(title="Stages", title_justify="left")
     table.add_column("stage")
@@ -123,6 +144,10 @@ def _total(total: Total) -> tuple[str, str, str]:
     return si(total.flops), f"{total.gpu_hours:,.1f}", duration(total.seconds)
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def _range(counts: list[int]) -> str:
     low, high = min(counts), max(counts)
     return str(low) if low == high else f"{low} to {high}"
@@ -134,6 +159,14 @@ def si(value: float) -> str:
     while value >= 999.5 and power < len(_PREFIXES) - 1:
         value, power = value / 1000, power + 1
     return f"{value:.3g} {_PREFIXES[power]}".rstrip() + (" " if power == 0 else "")
+
+
+def parameters(count: int) -> str:
+    """A count of parameters as papers print it: 38.4M, 1.40B."""
+    for unit, name in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if count >= 0.9995 * unit:
+            return f"{count / unit:#.3g}".rstrip(".") + name
+    return str(count)
 
 
 def duration(seconds: float) -> str:

@@ -1,14 +1,33 @@
 import csv
 from collections import Counter
+from io import StringIO
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from rich.console import Console
 from small_sweep import training
 
+from apollo_core.design import Integration
+from orchestrator.cost import plan_cost, plan_flops
 from orchestrator.graph import build_plan
+from orchestrator.model_sizes import ModelSizes, trained_parameters
+from orchestrator.plan_view import show_plan
+from orchestrator.speeds import Speeds
 from orchestrator.sweep_file import load_sweep
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
+
+
+def table(name):
+    path = Path(__file__).parents[1] / "data" / name
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def counted(printed):
+    """A count as the paper prints it: 38.4M, 198K."""
+    return float(printed[:-1]) * {"K": 1e3, "M": 1e6, "B": 1e9}[printed[-1]]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +48,35 @@ def test_the_study_is_21_designs_by_4_scales_over_six_axes(plan_of):
         "schedule": 3,
         "mixture": 2,
     }
-    assert {"internvideo2-1b", "vjepa-huge", "conv_avg"} <= set(plan.not_yet)
+
+
+def test_the_study_names_all_its_encoders_resamplers_integrations_and_more(plan_of):
+    designs = [variant.resolved for variant in plan_of("apollo84").variants]
+    assert {encoder for design in designs for encoder in design.encoders} == {
+        "siglip-so400m",
+        "dinov2-large",
+        "languagebind-image",
+        "videomae-large",
+        "vjepa-huge",
+        "languagebind-video",
+        "internvideo2-1b",
+    }
+    assert {design.resampler.kind for design in designs} == {"perceiver", "mlp_avg", "conv_avg"}
+    assert {design.integration for design in designs} == set(get_args(Integration)) - {"seconds"}
+    assert len({design.schedule for design in designs}) == 4
+    assert len({design.mixture for design in designs}) == 3
+
+
+def test_what_goes_beyond_the_study_is_named_too(plan_of):
+    designs = [variant.resolved for variant in plan_of("beyond").variants]
+    assert {"clip-large", "siglip2-so400m", "vjepa2-large"} <= {
+        encoder for design in designs for encoder in design.encoders
+    }
+    assert {"attention_pool", "qformer"} <= {design.resampler.kind for design in designs}
+    assert any(getattr(design.resampler, "text", False) for design in designs)
+    assert {"seconds"} <= {design.integration for design in designs}
+    assert {"split"} <= {design.joining for design in designs}
+    assert any(design.memory for design in designs)
 
 
 def test_the_studys_language_models_are_trained_at_the_rates_of_table_7(plan_of):
@@ -58,6 +105,56 @@ def test_the_papers_own_84_are_7_configurations_by_3_mixtures_by_4_models(plan_o
     assert len(counts) == 7
 
 
+STAGES = {"align": "align", "vision_pretrain": "vision", "sft": "sft"}
+
+
+@pytest.mark.parametrize(
+    "row", table("apollo_table07.csv"), ids=lambda row: f"{row['stage']}-{row['model']}"
+)
+def test_the_apollo_family_is_trained_as_table_7_has_it(plan_of, row):
+    plan = plan_of("apollo_family")
+    variant = plan.variant(f"base@apollo-{row['model'].lower()}#0")
+    stage = training(plan, variant.steps[STAGES[row["stage"]]])
+    assert dict(stage.lr) == {
+        module: float(row[f"lr_{module}"]) for module in ("vision", "connector", "llm")
+    }
+    assert stage.batch_size == int(row["batch_size"])
+    assert stage.samples == counted(row["n_samples"])
+    assert stage.sampling.mode == "fps"
+    assert stage.sampling.max_clips == int(row["max_clips"])
+    assert stage.sampling.fps == float(row["fps"])
+    assert stage.model.resampler.tokens_per_frame == int(row["tpf"])
+    assert stage.sampling.fps * stage.model.resampler.tokens_per_frame == int(row["tps"])
+
+
+@pytest.mark.parametrize("model", ["1.5B", "3B", "7B"])
+def test_the_apollo_familys_parameters_are_those_of_table_7(plan_of, model):
+    plan = plan_of("apollo_family")
+    variant = plan.variant(f"base@apollo-{model.lower()}#0")
+    modules = ModelSizes.of(plan, variant).parameters()
+    trained = trained_parameters(plan, variant)
+    for row in (row for row in table("apollo_table07.csv") if row["model"] == model):
+        for module, count in modules.items():
+            if row[f"params_{module}"]:
+                assert count == pytest.approx(counted(row[f"params_{module}"]), rel=0.01)
+        parts = [row[f"params_{module}"] for module in modules if row[f"params_{module}"]]
+        total = sum(counted(part) for part in parts)
+        assert trained[STAGES[row["stage"]]] == pytest.approx(total, rel=0.01)
+
+
+def test_the_plan_shows_what_each_stage_of_the_family_trains(plan_of):
+    plan = plan_of("apollo_family")
+    speeds = Speeds(cpu=1e9, gpu=1e12, cpu_source="given", gpu_source="given")
+    console = Console(width=80, record=True, file=StringIO())
+    show_plan(console, plan, plan_cost(plan, plan_flops(plan), speeds))
+    rows = {
+        cells[0]: cells[1:]
+        for line in console.export_text().splitlines()
+        if len(cells := line.strip("\u2502").replace("\u2502", " ").split()) == 7
+    }
+    assert rows["apollo-7b"] == ["1.40B", "177M", "7.62B", "177M", "1.58B", "7.79B"]
+
+
 @pytest.mark.parametrize("name", ["apollo84", "paper_appendix_d"])
 def test_sft_sees_the_clips_of_table_7_and_no_model_is_asked_about_more(plan_of, name):
     plan = plan_of(name)
@@ -77,9 +174,7 @@ def test_sft_sees_the_clips_of_table_7_and_no_model_is_asked_about_more(plan_of,
 
 
 def test_the_papers_configurations_have_its_tokens_per_clip_and_frames_per_second(plan_of):
-    table = Path(__file__).parents[1] / "data" / "apollo_table14_15.csv"
-    with table.open(newline="", encoding="utf-8") as file:
-        printed = {row["variant"]: row for row in csv.DictReader(file)}
+    printed = {row["variant"]: row for row in table("apollo_table14_15.csv")}
     for variant in plan_of("paper_appendix_d").variants:
         name = variant.levels["configuration"].replace("base", "a1")
         sampling, row = variant.resolved.sampling, printed[name]
