@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
+
+from apollo_core.grids import interpolate
 
 
 class Join(nn.Module):
@@ -29,17 +29,6 @@ class Join(nn.Module):
     ) -> Float[Tensor, "clips slots rows columns dim"]:
         """`grids`: one per encoder, (clips, slots, rows, columns, its own dim)."""
         shapes = [grid.shape[1:4] for grid in grids]
-        largest = tuple(max(sizes) for sizes in zip(*shapes, strict=True))
+        slots, rows, columns = (max(sizes) for sizes in zip(*shapes, strict=True))
         normed = (norm(grid) for norm, grid in zip(self.norms, grids, strict=True))
-        return torch.cat([interpolate(grid, largest) for grid in normed], dim=-1)
-
-
-def interpolate(
-    grid: Float[Tensor, "clips _ _ _ dim"], size: tuple[int, ...]
-) -> Float[Tensor, "clips slots rows columns dim"]:
-    """Bring a grid to `size` = (slots, rows, columns); untouched when it fits."""
-    if tuple(grid.shape[1:4]) == size:
-        return grid
-    channels_first = rearrange(grid.float(), "b t h w d -> b d t h w")
-    resized = functional.interpolate(channels_first, size, mode="trilinear", align_corners=False)
-    return rearrange(resized, "b d t h w -> b t h w d").to(grid.dtype)
+        return torch.cat([interpolate(grid, (slots, rows, columns)) for grid in normed], dim=-1)
