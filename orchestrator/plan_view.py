@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cost import PlanCost, Total
+from orchestrator.design_view import answers_table, axes_table
 from orchestrator.differences import Difference
 from orchestrator.model_sizes import ModelSizes, trained_parameters
 from orchestrator.plan import Plan, StageNode
@@ -30,7 +31,8 @@ def show_plan(console: Console, plan: Plan, cost: PlanCost) -> None:
         f"[bold]{plan.name}[/bold]: {' x '.join(factors)} = "
         f"{_counted(len(plan.variants), 'variant')} ({plan.sweep.design})"
     )
-    console.print(_axes(plan))
+    console.print(axes_table(plan))
+    console.print(answers_table(plan))
     console.print(_sizes(plan))
     console.print(_stages(plan, cost))
     console.print(_costs(cost))
@@ -81,13 +83,6 @@ def shown(value: object, places: Mapping[str, str] | None = None) -> str:
     place = (places or {}).get(str(value), "")
     name = f" ({place.rsplit('/', 1)[-1]})" if place.endswith(".jsonl") else ""
     return _HASH.sub(lambda found: found.group()[:12], str(value)) + name
-
-
-def _axes(plan: Plan) -> Table:
-    table = Table("axis", "levels", title="Designs", title_justify="left")
-    for axis, levels in plan.sweep.axes.items():
-        table.add_row(axis, ", ".join(levels))
-    return table
 
 
 def _sizes(plan: Plan) -> Table:

@@ -64,7 +64,7 @@ def test_plan_json_holds_variants_stages_and_cost(tmp_path, store):
 
 def test_plan_shows_counts_sharing_and_cost(tmp_path, store):
     shown = run("plan", write(tmp_path), "--store", store)
-    assert "3 designs x 1 scales x 1 seed = 3 variants" in shown
+    assert "3 designs x 1 scale x 1 seed = 3 variants" in shown
     for word in ("pretrain", "align", "sft", "evaluate", "shared by", "saved by sharing"):
         assert word in shown
 

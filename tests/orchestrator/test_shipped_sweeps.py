@@ -142,17 +142,23 @@ def test_the_apollo_familys_parameters_are_those_of_table_7(plan_of, model):
         assert trained[STAGES[row["stage"]]] == pytest.approx(total, rel=0.01)
 
 
-def test_the_plan_shows_what_each_stage_of_the_family_trains(plan_of):
-    plan = plan_of("apollo_family")
+def shown(plan):
     speeds = Speeds(cpu=1e9, gpu=1e12, cpu_source="given", gpu_source="given")
     console = Console(width=80, record=True, file=StringIO())
     show_plan(console, plan, plan_cost(plan, plan_flops(plan), speeds))
-    rows = {
-        cells[0]: cells[1:]
-        for line in console.export_text().splitlines()
-        if len(cells := line.strip("\u2502").replace("\u2502", " ").split()) == 7
-    }
-    assert rows["apollo-7b"] == ["1.40B", "177M", "7.62B", "177M", "1.58B", "7.79B"]
+    return console.export_text()
+
+
+def test_the_plan_shows_what_each_stage_of_the_family_trains(plan_of):
+    lines = shown(plan_of("apollo_family")).splitlines()
+    (row,) = (line.replace("\u2502", " ").split() for line in lines if "apollo-7b" in line)
+    assert row == ["apollo-7b", "1.40B", "177M", "7.62B", "177M", "1.58B", "7.79B"]
+
+
+def test_the_plan_names_every_answer_whatever_its_level_is_called(plan_of):
+    text = shown(plan_of("apollo84"))
+    for name in ("languagebind-image", "perceiver", "two-stage-frozen-vision", "7/0/0/93"):
+        assert name in text
 
 
 @pytest.mark.parametrize("name", ["apollo84", "paper_appendix_d"])
