@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -31,10 +31,16 @@ def token_logits(
     targets = batch.labels[:, 1:]
     here = targets != IGNORED
     with head_only(llm, here):
-        logits = llm(
-            inputs_embeds=embedded, attention_mask=batch.attended.long(), use_cache=False
-        ).logits[0]
+        logits = llm(inputs_embeds=embedded, use_cache=False, **_told_apart(batch)).logits[0]
     return logits, targets[here], here
+
+
+def _told_apart(batch: Batch) -> dict[str, Any]:
+    """What keeps a forward from looking at padding, and in a packed row from one conversation
+    into another. transformers takes a packed row for what it is when it gets no mask."""
+    if batch.positions is None:
+        return {"attention_mask": batch.attended.long()}
+    return {"position_ids": batch.positions}
 
 
 @contextmanager

@@ -35,6 +35,8 @@ class Batch:
             where the connector's memory bank merges them.
         asked: for each medium, token ids of the question about it; -1 behind its end, -2 where
             conversations that share the medium ask different questions.
+        positions: of a packed batch (`apollo_core.packing`), which has one row: where each token
+            stands in its own conversation; None where each conversation has a row of its own.
     """
 
     tokens: Int[Tensor, "batch length"]
@@ -46,11 +48,12 @@ class Batch:
     medium: Int[Tensor, " clips"]
     places: Int[Tensor, " media"]
     asked: Int[Tensor, "media words"]
+    positions: Int[Tensor, "batch length"] | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
-        moved = {field.name: getattr(self, field.name).to(device) for field in fields(self)}
-        return replace(self, **moved)
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{n: t.to(device) for n, t in own.items() if t is not None})
 
     @property
     def supervised(self) -> int:
