@@ -1,4 +1,4 @@
-"""SigLIP: an image encoder, frame by frame, through transformers' own class."""
+"""SigLIP and SigLIP 2 of fixed size: an image encoder, through transformers' own class."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from transformers import SiglipVisionConfig, SiglipVisionModel
 from apollo_core.encoders.encoder import HALF, FrameEncoder
 from apollo_core.geometry import VisionGeometry
 from apollo_core.pretrained import load_whole
+
+# The published checkpoints hold both towers, and a head that pools the patches into one vector.
+LEFT_OUT = (r"text_model\..*", r"head\..*", "logit_scale", "logit_bias")
 
 
 class Siglip(FrameEncoder):
@@ -42,4 +45,7 @@ def create(geometry: VisionGeometry, *, frames_per_clip: int) -> Siglip:
 
 def load(source: str, *, revision: str, frames_per_clip: int) -> Siglip:
     """A published or local SigLIP checkpoint (either tower layout, full or vision only)."""
-    return Siglip(load_whole(SiglipVisionModel, source, revision=revision, vision_use_head=False))
+    model = load_whole(
+        SiglipVisionModel, source, revision=revision, left_out=LEFT_OUT, vision_use_head=False
+    )
+    return Siglip(model)
