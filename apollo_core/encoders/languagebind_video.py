@@ -1,0 +1,210 @@
+"""LanguageBind's video encoder: CLIP ViT-L/14 with attention over time in front of every layer.
+
+Features are those of the last layer, before the norm that only the pooled class token passes. The
+class token of each frame takes part in both attentions and is left out of the grid. The published
+preprocessing crops and mirrors clips at random, at evaluation too; neither is done here.
+
+Of the published weights the full fine-tunes load (`..._V1.5_FT`, `..._FT`); those that were trained
+with low-rank adapters are refused, since their tensors would have to be merged first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from einops import rearrange, repeat
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from apollo_core import checkpoints
+from apollo_core.checkpoints import Checkpoint
+from apollo_core.encoders import positions
+from apollo_core.encoders.blocks import Mlp, attend, initialise
+from apollo_core.encoders.encoder import CLIP_MEAN, CLIP_STD, InputSpec, VideoEncoder
+from apollo_core.encoders.positions import Grid
+from apollo_core.errors import BadData, pick
+from apollo_core.geometry import VisionGeometry
+
+Activation = Callable[[Tensor], Tensor]
+
+
+def quick_gelu(x: Tensor) -> Tensor:
+    """`x sigmoid(1.702 x)`, the GELU of the first CLIP models."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+_ACTIVATIONS: dict[str, Activation] = {"gelu": functional.gelu, "quick_gelu": quick_gelu}
+_EPS = 1e-5
+
+_LEFT_OUT = (
+    "position_ids",
+    "post_layernorm",
+    "visual_projection",
+    "text_model",
+    "text_projection",
+    "logit_scale",
+)
+
+
+class ClipAttention(nn.Module):
+    """Self-attention with a matrix each for queries, keys and values, as CLIP stores them."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q_proj = nn.Linear(dim, dim)
+        self.k_proj = nn.Linear(dim, dim)
+        self.v_proj = nn.Linear(dim, dim)
+        self.out_proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Float[Tensor, "batch tokens dim"]) -> Float[Tensor, "batch tokens dim"]:
+        """Every token from every token of its row."""
+        mixed = attend(self.q_proj(x), self.k_proj(x), self.v_proj(x), heads=self.heads)
+        return self.out_proj(mixed)
+
+
+class Layer(nn.Module):
+    """Attention of each place over time, then CLIP's layer of each frame."""
+
+    def __init__(
+        self, geometry: VisionGeometry, *, frames: int, activation: Activation, eps: float
+    ) -> None:
+        super().__init__()
+        dim = geometry.dim
+        self.temporal_embedding = nn.Parameter(torch.zeros(1, frames, dim))
+        self.temporal_layer_norm1 = nn.LayerNorm(dim, eps=eps)
+        self.temporal_attn = ClipAttention(dim, geometry.heads)
+        self.layer_norm1 = nn.LayerNorm(dim, eps=eps)
+        self.self_attn = ClipAttention(dim, geometry.heads)
+        self.layer_norm2 = nn.LayerNorm(dim, eps=eps)
+        self.mlp = Mlp(dim, geometry.mlp, activation)
+
+    def forward(
+        self, x: Float[Tensor, "clips frames tokens dim"]
+    ) -> Float[Tensor, "clips frames tokens dim"]:
+        """The embedding of time stays in what goes on, not only in what attention reads."""
+        clips, frames = x.shape[:2]
+        times = rearrange(x, "b t n d -> (b n) t d") + self.temporal_embedding
+        times = times + self.temporal_attn(self.temporal_layer_norm1(times))
+        tokens = rearrange(times, "(b n) t d -> (b t) n d", b=clips)
+        tokens = tokens + self.self_attn(self.layer_norm1(tokens))
+        tokens = tokens + self.mlp(self.layer_norm2(tokens))
+        return rearrange(tokens, "(b t) n d -> b t n d", t=frames)
+
+
+class LanguageBindVideo(VideoEncoder):
+    """Features of every patch of every frame after the last layer, not normalised."""
+
+    def __init__(
+        self,
+        geometry: VisionGeometry,
+        *,
+        frames_per_clip: int,
+        activation: Activation = functional.gelu,
+        eps: float = _EPS,
+    ) -> None:
+        super().__init__()
+        dim = self.dim = geometry.dim
+        self.spec = InputSpec(geometry.size, CLIP_MEAN, CLIP_STD)
+        self._side = geometry.side
+        self.class_embedding = nn.Parameter(torch.zeros(dim))
+        self.patch_embedding = nn.Conv2d(3, dim, geometry.patch, geometry.patch, bias=False)
+        self.position_embedding = nn.Embedding(1 + geometry.side**2, dim)
+        # Misspelt as published.
+        self.pre_layrnorm = nn.LayerNorm(dim, eps=eps)
+        self.layers = nn.ModuleList(
+            Layer(geometry, frames=frames_per_clip, activation=activation, eps=eps)
+            for _ in range(geometry.depth)
+        )
+
+    def encode(
+        self, clips: Float[Tensor, "clips frames 3 size size"]
+    ) -> Float[Tensor, "clips frames side side dim"]:
+        """One temporal slot per frame."""
+        count, frames = clips.shape[:2]
+        patches = self.patch_embedding(rearrange(clips, "b t c h w -> (b t) c h w"))
+        patches = rearrange(patches, "b d h w -> b (h w) d")
+        start = repeat(self.class_embedding, "d -> b 1 d", b=count * frames)
+        tokens = torch.cat([start, patches], dim=1) + self.position_embedding.weight
+        tokens = rearrange(self.pre_layrnorm(tokens), "(b t) n d -> b t n d", b=count)
+        for layer in self.layers:
+            tokens = layer(tokens)
+        return rearrange(tokens[:, :, 1:], "b t (h w) d -> b t h w d", h=self._side)
+
+
+def create(geometry: VisionGeometry, *, frames_per_clip: int) -> LanguageBindVideo:
+    """A LanguageBind video encoder of this size with fresh weights."""
+    encoder = LanguageBindVideo(geometry, frames_per_clip=frames_per_clip)
+    initialise(encoder)
+    spread = geometry.dim**-0.5
+    tables = [encoder.class_embedding, encoder.position_embedding.weight]
+    for table in [*tables, *(layer.temporal_embedding for layer in encoder.layers)]:
+        nn.init.normal_(table, std=spread)
+    return encoder
+
+
+def load(source: str, *, revision: str, frames_per_clip: int) -> LanguageBindVideo:
+    """A published or local checkpoint; its embeddings of time are resized to the clip length."""
+    checkpoint = checkpoints.read(
+        source,
+        revision=revision,
+        family="languagebind_video",
+        entries=("state_dict", "model"),
+        prefixes=("vision_model.", "encoder.", "embeddings."),
+    )
+    checkpoint = _with_vision_config(checkpoint)
+    name = checkpoint.config.get("hidden_act", "quick_gelu")
+    with torch.device("meta"):
+        encoder = LanguageBindVideo(
+            _geometry(checkpoint),
+            frames_per_clip=frames_per_clip,
+            activation=pick(_ACTIVATIONS, name, field=f"{checkpoint.origin}: hidden_act"),
+            eps=checkpoint.config.get("layer_norm_eps", _EPS),
+        )
+    for index in range(len(encoder.layers)):
+        checkpoint = _resized_in_time(
+            checkpoint, f"layers.{index}.temporal_embedding", frames_per_clip
+        )
+    checkpoints.fill(encoder, checkpoint, left_out=_LEFT_OUT)
+    return encoder
+
+
+def _with_vision_config(checkpoint: Checkpoint) -> Checkpoint:
+    """Its config is the vision tower's; what that leaves out is CLIP's default.
+
+    Raises:
+        BadData: there is no config: the activation is in no tensor, and a wrong one goes unnoticed.
+    """
+    if not checkpoint.config:
+        raise BadData(
+            f"{checkpoint.origin}: config.json is not beside it; it says which activation the "
+            "model was trained with"
+        )
+    return replace(checkpoint, config=checkpoint.config.get("vision_config", checkpoint.config))
+
+
+def _resized_in_time(checkpoint: Checkpoint, name: str, frames: int) -> Checkpoint:
+    if name not in checkpoint.tensors:
+        return checkpoint  # `fill` names it
+    before = Grid(checkpoint.shape(name, 3)[1], 1, 1)
+    table = checkpoint.tensors[name].float()
+    return checkpoint.with_tensor(
+        name, positions.linear_then_bicubic(table, before, Grid(frames, 1, 1))
+    )
+
+
+def _geometry(checkpoint: Checkpoint) -> VisionGeometry:
+    dim, _, patch, _ = checkpoint.shape("patch_embedding.weight", 4)
+    places = checkpoint.shape("position_embedding.weight", 2)[0] - 1
+    side = positions.square_grid(places, 1, origin=checkpoint.origin).rows
+    return VisionGeometry(
+        dim=dim,
+        depth=checkpoint.count("layers"),
+        heads=checkpoint.number("num_attention_heads", None),
+        mlp=checkpoint.shape("layers.0.mlp.fc1.weight", 2)[0],
+        size=side * patch,
+        patch=patch,
+    )
