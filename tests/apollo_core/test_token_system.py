@@ -127,12 +127,12 @@ def test_a_number_of_tokens_that_is_not_whole_names_the_nearest_that_work():
 
 
 def test_a_rate_of_tokens_too_low_for_one_token_a_frame_names_only_what_works():
-    with pytest.raises(TokenSystemError, match="the nearest tokens_per_second that work: 2$"):
+    with pytest.raises(TokenSystemError, match=r"the nearest tokens_per_second that work: 2$"):
         solve({"tokens_per_second": 1, "fps": 2})
 
 
 def test_a_given_number_that_must_be_whole_is_refused():
-    with pytest.raises(TokenSystemError, match="tokens_per_frame=2.5: a whole number is needed"):
+    with pytest.raises(TokenSystemError, match=r"tokens_per_frame=2\.5: a whole number is needed"):
         solve({"tokens_per_frame": 2.5})
 
 
