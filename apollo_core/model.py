@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
 from apollo_core import pixels
 from apollo_core.answer_logits import token_logits, token_loss
+from apollo_core.asking import NO_WORD, SEVERAL
 from apollo_core.batch import Batch
 from apollo_core.chat import MARK_END, MARK_START, TEXT
 from apollo_core.connector import Connector
 from apollo_core.encoders.encoder import VideoEncoder
+from apollo_core.errors import BadData
+from apollo_core.resamplers.qformer import Words
 
 
 class VideoLMM(nn.Module):
@@ -45,15 +49,51 @@ class VideoLMM(nn.Module):
         """Positions that the language model can take, where its config says so."""
         return getattr(self.llm.config.get_text_config(), "max_position_embeddings", None)
 
-    def visual_tokens(self, batch: Batch) -> Float[Tensor, "clips tokens hidden"]:
-        """Encode the clips; frozen encoders run without a graph."""
+    def visual_tokens(self, batch: Batch) -> Float[Tensor, "places tokens hidden"]:
+        """Encode the clips and bring them to as many places as the text has for them.
+
+        Frozen encoders run without a graph; an encoder does not see clips that do not need it.
+        """
         with torch.set_grad_enabled(torch.is_grad_enabled() and _trains(self.vision)):
             unit = pixels.to_unit(batch.clips)
-            grids = [encoder(unit) for encoder in self.vision]
-        return self.connector(grids)
+            grids = [self._grid(place, unit, batch.still) for place in range(len(self.vision))]
+        words = self._words(batch) if self.connector.conditioned else None
+        tokens = self.connector(grids, still=batch.still, words=words)
+        return self.connector.remembered(tokens, medium=batch.medium, still=batch.still)
+
+    def _grid(
+        self,
+        place: int,
+        unit: Float[Tensor, "clips frames 3 height width"],
+        still: Bool[Tensor, " clips"],
+    ) -> Float[Tensor, "needed slots rows columns dim"]:
+        """One encoder's features of the clips that it has to see."""
+        encoder = cast(VideoEncoder, self.vision[place])
+        needed = self.connector.needed(place, still)
+        if bool(needed.all()):
+            return encoder(unit, still=still)
+        if not bool(needed.any()):
+            return unit.new_zeros(0, 1, 1, 1, encoder.dim)
+        return encoder(unit[needed], still=still[needed])
+
+    def _words(self, batch: Batch) -> Words:
+        """What is asked about each clip, in the language model's own embeddings.
+
+        Without gradient: these embeddings say what to look for as they stand, and are learned by
+        what the language model reads and writes alone. Else a frozen connector would bend them, and
+        the same rate would mean more for a conditioned design than for its base.
+        """
+        assert not bool((batch.asked == SEVERAL).any()), "collate this batch as `conditioned`"
+        asked = batch.asked[batch.medium]
+        embedded = self.llm.get_input_embeddings()(asked.clamp(min=0)).detach()
+        return Words(embedded, asked != NO_WORD)
 
     def embed(self, batch: Batch) -> Float[Tensor, "batch length hidden"]:
-        """Text embeddings with visual tokens and marks in their places."""
+        """Text embeddings with visual tokens and marks in their places.
+
+        Raises:
+            BadData: the connector gives another number of visual tokens than the text has room for.
+        """
         words = self.llm.get_input_embeddings()(batch.tokens)
         if not bool((batch.source != TEXT).any()):
             return words
@@ -61,6 +101,12 @@ class VideoLMM(nn.Module):
         visual = marks[:0]
         if len(batch.clips):
             visual = self.visual_tokens(batch).flatten(0, 1)
+        places = int(batch.places.sum()) * self.connector.tokens_per_clip
+        if len(visual) != places:
+            raise BadData(
+                f"the text has places for {places} visual tokens, the connector gives "
+                f"{len(visual)}: the media were read with another memory bank than the model's"
+            )
         table = torch.cat([visual, marks]).to(words.dtype)
         rows = torch.where(batch.source == MARK_START, len(visual), batch.source)
         rows = torch.where(batch.source == MARK_END, len(visual) + 1, rows)
