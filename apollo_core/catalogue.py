@@ -46,11 +46,11 @@ ENCODERS: dict[str, EncoderEntry] = {
             "languagebind-video",
             "languagebind_video",
             "LanguageBind/LanguageBind_Video_V1.5_FT",
-            False,
+            True,
         ),
-        ("internvideo2-1b", "internvideo2", "OpenGVLab/InternVideo2-Stage2_1B-224p-f4", False),
-        ("vjepa-large", "vjepa", "$APOLLO_WEIGHTS/vjepa/vitl16", False),
-        ("vjepa-huge", "vjepa", "$APOLLO_WEIGHTS/vjepa/vith16-384", False),
+        ("internvideo2-1b", "internvideo2", "OpenGVLab/InternVideo2-Stage2_1B-224p-f4", True),
+        ("vjepa-large", "vjepa", "$APOLLO_WEIGHTS/vjepa/vitl16", True),
+        ("vjepa-huge", "vjepa", "$APOLLO_WEIGHTS/vjepa/vith16-384", True),
         ("vjepa2-large", "vjepa2", "facebook/vjepa2-vitl-fpc64-256", True),
     )
 }

@@ -113,10 +113,6 @@ def refuse_differences(
     """
     kinds = {"missing": missing, "misshapen": misshapen, "unexpected": unexpected}
     listed = {kind: sorted(keys) for kind, keys in kinds.items()}
-    parts = [
-        f"{len(keys)} tensors {kind}, such as {', '.join(keys[:3])}"
-        for kind, keys in listed.items()
-        if keys
-    ]
+    parts = [f"{len(keys)} {kind} ({', '.join(keys[:3])})" for kind, keys in listed.items() if keys]
     if parts:
         raise BadData(f"{what}: {'; '.join(parts)}")

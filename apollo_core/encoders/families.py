@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from apollo_core.encoders import siglip, videomae
+from apollo_core.encoders import (
+    clip,
+    dinov2,
+    internvideo2,
+    languagebind_video,
+    siglip,
+    videomae,
+    vjepa,
+    vjepa2,
+)
 from apollo_core.encoders.encoder import VideoEncoder
 from apollo_core.errors import pick
 from apollo_core.geometry import VisionGeometry
@@ -24,11 +33,20 @@ class Family(Protocol):
         ...
 
     def load(self, source: str, *, revision: str, frames_per_clip: int) -> VideoEncoder:
-        """An encoder from a hub id or a folder."""
+        """An encoder from a hub id, a folder, or (families built here) a file."""
         ...
 
 
-FAMILIES: dict[str, Family] = {"siglip": siglip, "videomae": videomae}
+FAMILIES: dict[str, Family] = {
+    "siglip": siglip,
+    "dinov2": dinov2,
+    "clip": clip,
+    "videomae": videomae,
+    "vjepa": vjepa,
+    "vjepa2": vjepa2,
+    "languagebind_video": languagebind_video,
+    "internvideo2": internvideo2,
+}
 
 
 def build_encoder(
