@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from apollo_core.errors import BadData
+from apollo_core.errors import BadData, BadInput
 
 # Families that are read by apollo_core.checkpoints.
 OWN_FAMILIES = frozenset({"internvideo2", "languagebind_video", "vjepa"})
@@ -32,26 +32,31 @@ def is_read(path: Path, family: str) -> bool:
     return path.name.endswith(endings(family))
 
 
-def weights_file(path: Path) -> Path:
-    """The one file of weights that `path` means: itself, or the only one in its folder.
+def weights_files(path: Path) -> list[Path]:
+    """The files of weights that `path` may mean: itself, or those of its folder.
 
     Safetensors go before what torch saved, since many publish both.
-
-    Raises:
-        BadData: nothing there, or several, which are named.
     """
     if path.is_file():
-        return path
-    if not path.is_dir():
-        raise BadData(f"{path}: no weights there: neither a file nor a folder")
-    files = sorted(file for file in path.iterdir() if file.is_file())
-    found = _ending(files, _SAFE) or _ending(files, _SAVED_BY_TORCH)
+        return [path]
+    files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else []
+    return _ending(files, _SAFE) or _ending(files, _SAVED_BY_TORCH)
+
+
+def weights_file(path: Path) -> Path:
+    """The one file of weights that `path` means.
+
+    Raises:
+        BadInput: several, which are named.
+        BadData: none.
+    """
+    found = weights_files(path)
     if not found:
         known = ", ".join(f"*{ending}" for ending in (*_SAFE, *_SAVED_BY_TORCH))
-        raise BadData(f"{path}: no weights there; a checkpoint is one of {known}")
+        raise BadData(f"{path}: no weights there: neither a file nor a folder with one of {known}")
     if len(found) > 1:
         names = ", ".join(file.name for file in found)
-        raise BadData(
+        raise BadInput(
             f"{path}: {len(found)} files could be the weights: {names}. Give one file's path as "
             "the source, or a folder that holds one."
         )

@@ -87,7 +87,8 @@ def read(
         prefixes: what training put before the tensors' names; stripped as often as it is there.
 
     Raises:
-        BadData: no weights, several, damaged ones, or a file that holds more than tensors.
+        BadData: no weights, damaged ones, or a file that holds more than tensors.
+        BadInput: several files of weights.
     """
     path = weights_file(_local(source, revision, family))
     tensors = _entry(_content(path), entries, path)

@@ -6,28 +6,39 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from apollo_core.checkpoint_files import endings
 from apollo_core.errors import DataMissing
 from apollo_core.geometry import LlmGeometry, VisionGeometry
 from orchestrator.sweep_file import checked_designs
 from orchestrator.sweep_types import Sweep
 from orchestrator.weights import MICRO, Reference, encoder_reference, is_local, llm_reference
 
-# Weights, configuration, tokenizer; pickles and other frameworks' files stay where they are.
-WANTED = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.txt", "*.model", "*.jinja")
-
 
 @dataclass(frozen=True)
 class HubSource:
-    """A repository on the hub that a sweep names, and the revision that it asks for."""
+    """A repository on the hub that a sweep names, and the revision that it asks for.
+
+    Attributes:
+        family: of the model in it, which says what it is read from.
+    """
 
     id: str
     revision: str
+    family: str
+
+    @property
+    def wanted(self) -> list[str]:
+        """Patterns of what is fetched: weights as the family reads them, config, tokenizer.
+
+        What torch saved comes only for families that are published so; it is read as tensors alone.
+        """
+        return [f"*{ending}" for ending in endings(self.family)]
 
 
 def hub_sources(sweep: Sweep) -> tuple[HubSource, ...]:
     """Every hub repository that the sweep's variants start from, each once."""
     found = dict.fromkeys(
-        HubSource(reference.source, reference.revision)
+        HubSource(reference.source, reference.revision, reference.family)
         for reference in _references(sweep)
         if not reference.source.startswith(MICRO) and not is_local(reference.source)
     )
@@ -48,7 +59,7 @@ def fetch(source: HubSource) -> tuple[str, Path]:
 
     try:
         folder = Path(
-            snapshot_download(source.id, revision=source.revision, allow_patterns=list(WANTED))
+            snapshot_download(source.id, revision=source.revision, allow_patterns=source.wanted)
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

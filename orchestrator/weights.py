@@ -13,6 +13,13 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from apollo_core.catalogue import ENCODER_FAMILIES, ENCODERS, LLMS
+from apollo_core.checkpoint_files import (
+    OWN_FAMILIES,
+    config_file,
+    is_read,
+    weights_file,
+    weights_files,
+)
 from apollo_core.geometry import LlmGeometry, VisionGeometry
 from apollo_core.microworld import parts
 from orchestrator.problems import nearest
@@ -24,8 +31,6 @@ PROVISIONAL = "provisional:"
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-# What a model is read from; pickles are never opened, so they are no part of it.
-_READ = {".safetensors", ".json", ".txt", ".model", ".jinja"}
 
 Geometry = TypeVar("Geometry", VisionGeometry, LlmGeometry)
 
@@ -149,13 +154,16 @@ def find_weights(reference: Reference[VisionGeometry] | Reference[LlmGeometry]) 
 
     Provisional where nothing here fixes the content: a branch that the Hugging Face cache does not
     hold, or a path that is absent.
+
+    Raises:
+        BadInput: a folder in which several files could be the weights.
     """
     source, revision = reference.source, reference.revision
     if source.startswith(MICRO):
         return Weights(f"{source}@{parts.PARTS_VERSION}", source)
     if is_local(source):
         path = expand(source).absolute()
-        found = _local_digest(path)
+        found = _local_digest(path, reference.family)
         return Weights(f"local:{found}" if found else f"{PROVISIONAL}local:{source}", str(path))
     commit = revision if _COMMIT.fullmatch(revision) else _cached_commit(source, revision)
     if commit is None:
@@ -175,19 +183,37 @@ def _cached_commit(source: str, revision: str) -> str | None:
     return commit if _COMMIT.fullmatch(commit) else None
 
 
-def _local_digest(path: Path) -> str | None:
-    """sha256 over names and contents of a model folder's files; None if there is no such file."""
-    if not path.is_dir():
-        return None
-    files = sorted(file for file in path.rglob("*") if file.suffix in _READ and file.is_file())
+def _local_digest(path: Path, family: str) -> str | None:
+    """sha256 over names and contents of what a model is read from; None if nothing is there.
+
+    Only what the family reads counts. Transformers' families read no pickles, so that what torch
+    saved beside their safetensors is no part of them; the families built here read one file of
+    weights, of either kind, and the config beside it.
+    """
+    files = _own_files(path) if family in OWN_FAMILIES else _folder_files(path, family)
     if not files:
         return None
+    folder = path.parent if path.is_file() else path
     whole = hashlib.sha256()
     for file in files:
         status = file.stat()
         content = _file_digest(file, status.st_size, status.st_mtime_ns)
-        whole.update(f"{file.relative_to(path).as_posix()}\0{content}\n".encode())
+        whole.update(f"{file.relative_to(folder).as_posix()}\0{content}\n".encode())
     return whole.hexdigest()
+
+
+def _folder_files(folder: Path, family: str) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(file for file in folder.rglob("*") if is_read(file, family) and file.is_file())
+
+
+def _own_files(path: Path) -> list[Path]:
+    if not weights_files(path):
+        return []
+    weights = weights_file(path)
+    config = config_file(weights)
+    return [weights, config] if config.is_file() else [weights]
 
 
 # Weights of one architecture differ in nothing but their content, so all of it is hashed; once a

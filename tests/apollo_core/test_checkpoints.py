@@ -12,7 +12,7 @@ from torch import nn
 from apollo_core import checkpoints
 from apollo_core.checkpoint_files import weights_file
 from apollo_core.checkpoints import Checkpoint
-from apollo_core.errors import BadData
+from apollo_core.errors import BadData, BadInput
 
 TENSORS = {"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2)}
 
@@ -44,7 +44,7 @@ def test_a_file_that_torch_saved_is_read_under_any_of_its_names(tmp_path, name):
 def test_a_file_is_read_by_its_path_where_its_folder_holds_several(tmp_path):
     torch.save(TENSORS, tmp_path / "one.pt")
     torch.save({"a.weight": torch.zeros(1)}, tmp_path / "two.pth")
-    with pytest.raises(BadData, match=r"2 files could be the weights: one\.pt, two\.pth"):
+    with pytest.raises(BadInput, match=r"2 files could be the weights: one\.pt, two\.pth"):
         read(tmp_path)
     assert read(tmp_path / "one.pt").tensors.keys() == TENSORS.keys()
 
@@ -77,9 +77,9 @@ def test_a_file_cut_short_is_named(tmp_path, name):
 
 def test_a_folder_without_weights_and_a_path_to_nothing_are_named(tmp_path):
     (tmp_path / "notes.md").write_text("")
-    with pytest.raises(BadData, match="no weights there; a checkpoint is one of"):
+    with pytest.raises(BadData, match="nor a folder with one of"):
         read(tmp_path)
-    with pytest.raises(BadData, match="neither a file nor a folder"):
+    with pytest.raises(BadData, match="neither a file"):
         read(tmp_path / "nothing")
 
 

@@ -2,7 +2,9 @@ import pytest
 from small_sweep import planned
 
 from apollo_core.catalogue import ENCODERS
+from apollo_core.errors import BadInput
 from apollo_core.microworld.parts import PARTS_VERSION
+from orchestrator.fetching import HubSource
 from orchestrator.sweep_types import ModelSource
 from orchestrator.weights import encoder_reference, find_weights, llm_reference
 
@@ -59,6 +61,49 @@ def test_a_local_folder_is_fingerprinted_by_its_content(tmp_path, monkeypatch):
     assert one.fingerprint != other.fingerprint
     (folder / "model.safetensors").write_bytes(b"one")
     assert found("mine", mine=mine).fingerprint == one.fingerprint
+
+
+def test_what_torch_saved_counts_only_for_families_that_read_it(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"one")
+    alone = found("mine", mine=ModelSource(source=str(tmp_path), family="siglip"))
+    (tmp_path / "pytorch_model.bin").write_bytes(b"two")
+    assert found("mine", mine=ModelSource(source=str(tmp_path), family="siglip")) == alone
+
+
+def test_a_published_file_is_fingerprinted_by_itself_and_its_config(tmp_path):
+    file = tmp_path / "vitl16.pth.tar"
+    file.write_bytes(b"one")
+    by_folder = found("mine", mine=ModelSource(source=str(tmp_path), family="vjepa"))
+    mine = ModelSource(source=str(file), family="vjepa")
+    one = found("mine", mine=mine)
+    assert one.fingerprint == by_folder.fingerprint
+    assert one.location == str(file)
+    (tmp_path / "notes.json").write_text("{}")
+    assert found("mine", mine=mine) == one
+    (tmp_path / "config.json").write_text('{"num_attention_heads": 2}')
+    told = found("mine", mine=mine)
+    file.write_bytes(b"two!")
+    other = found("mine", mine=mine)
+    assert not other.provisional
+    assert len({one.fingerprint, told.fingerprint, other.fingerprint}) == 3
+
+
+def test_a_folder_of_several_files_that_could_be_the_weights_is_refused_with_their_names(tmp_path):
+    for name in ("vitl16.pth.tar", "vith16.pth.tar"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(BadInput, match=r"vith16\.pth\.tar, vitl16\.pth\.tar"):
+        found("mine", mine=ModelSource(source=str(tmp_path), family="vjepa"))
+
+
+def test_an_empty_folder_leaves_a_published_file_provisional(tmp_path):
+    assert found("mine", mine=ModelSource(source=str(tmp_path), family="vjepa")).provisional
+
+
+def test_fetching_takes_what_torch_saved_only_where_it_is_read():
+    assert "*.pt" in HubSource("a/b", "main", "internvideo2").wanted
+    for family in ("siglip", "causal-lm"):
+        wanted = HubSource("a/b", "main", family).wanted
+        assert wanted == ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 
 
 def test_a_known_name_keeps_its_family_for_weights_of_ones_own():
