@@ -45,6 +45,9 @@ def assemble(
             dims=[encoder.dim for encoder in encoders],
             hidden=llm.config.get_text_config().hidden_size,
             frames_per_clip=identity.frames_per_clip,
+            joining=identity.joining,
+            per_frame=[encoder.per_frame for encoder in encoders],
+            memory=identity.memory,
         )
     model = VideoLMM(encoders, connector, llm)
     for folder in context.chain:

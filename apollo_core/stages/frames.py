@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from apollo_core.decoding import Decoder
-from apollo_core.design import Integration, Sampling
+from apollo_core.design import Integration, MemoryBank, Sampling
 from apollo_core.execution import Execution
 from apollo_core.frame_cache import FrameCache
 from apollo_core.media import MediaReader
@@ -17,7 +17,12 @@ _CACHES: dict[int, FrameCache] = {}
 
 @contextmanager
 def media_readers(
-    context: StageContext, sampling: Sampling, integration: Integration, *, size: int
+    context: StageContext,
+    sampling: Sampling,
+    integration: Integration,
+    *,
+    size: int,
+    memory: MemoryBank | None = None,
 ) -> Iterator[list[MediaReader]]:
     """`execution.workers` readers (at least one), each with a decoder that ends with the block."""
     execution = context.execution
@@ -28,7 +33,7 @@ def media_readers(
             for _ in range(max(1, execution.workers))
         ]
         yield [
-            MediaReader(decoder, context.media_root, sampling, integration, size)
+            MediaReader(decoder, context.media_root, sampling, integration, size, memory)
             for decoder in decoders
         ]
 

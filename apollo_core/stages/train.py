@@ -40,7 +40,11 @@ def run_train(identity: TrainIdentity, context: StageContext) -> None:
     )
     design = identity.model
     with media_readers(
-        context, identity.sampling, design.integration, size=model.input_size
+        context,
+        identity.sampling,
+        design.integration,
+        size=model.input_size,
+        memory=design.memory,
     ) as readers:
         feeder = Feeder(
             shares,
