@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from apollo_core.design import ConvAvgResampler, PerceiverResampler, Resampler
 from apollo_core.errors import BadInput
 
 # Last blocks of a published model that its adapter leaves out, with the reasons there.
@@ -174,30 +173,3 @@ class LlmGeometry:
     @property
     def _group(self) -> int:
         return self.kv_heads * self.head_dim
-
-
-def connector_parameters(
-    resampler: Resampler, *, dim: int, hidden: int, frames_per_clip: int
-) -> int:
-    """Weights of the projection from `dim` features to width `hidden` and of the resampler.
-
-    perceiver: projection D h, latents n h, and in each of `depth` layers, with inner width
-    i = heads * head_dim and group width g = kv_heads * head_dim, attention h (2 i + 2 g) and a
-    gated MLP 3 h (r h). With D = 2560 and h = 1536, 2048, 3584 this gives the 38.4M, 63.6M and 177M
-    of the study's table 7 to half a per cent.
-
-    Args:
-        resampler: which one.
-        dim: channels of all encoders together, D.
-        hidden: width of the language model, h.
-        frames_per_clip: frames of one clip.
-    """
-    if isinstance(resampler, PerceiverResampler):
-        inner = resampler.heads * resampler.head_dim
-        group = resampler.kv_heads * resampler.head_dim
-        layer = hidden * (2 * inner + 2 * group) + 3 * hidden * resampler.mlp_ratio * hidden
-        latents = resampler.tokens_per_frame * frames_per_clip * hidden
-        return dim * hidden + latents + resampler.depth * layer
-    if isinstance(resampler, ConvAvgResampler):
-        return 9 * (dim * hidden + hidden**2)  # two convolutions of 3 x 3
-    return dim * hidden + hidden**2

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apollo_core.design import Resampler
-from apollo_core.geometry import LlmGeometry, VisionGeometry, connector_parameters
+from apollo_core.connector_sizes import connector_parameters
+from apollo_core.design import Joining, Resampler
+from apollo_core.geometry import LlmGeometry, VisionGeometry
 from apollo_core.microworld import parts
 from apollo_core.stages.identity import PretrainIdentity, TrainIdentity
 from orchestrator.plan import Plan, StageNode, Variant
@@ -21,7 +22,7 @@ class ModelSizes:
 
     Attributes:
         encoders, llm: sizes of the towers.
-        resampler, frames_per_clip: the connector's shape.
+        resampler, frames_per_clip, joining: the connector's shape.
         text_tokens: assumed text of one sample.
     """
 
@@ -29,6 +30,7 @@ class ModelSizes:
     llm: LlmGeometry
     resampler: Resampler
     frames_per_clip: int
+    joining: Joining
     text_tokens: int
 
     @classmethod
@@ -44,6 +46,7 @@ class ModelSizes:
             llm=llm.geometry,
             resampler=variant.resolved.resampler,
             frames_per_clip=variant.resolved.sampling.frames_per_clip,
+            joining=variant.resolved.joining,
             text_tokens=_TEXT_TOKENS["micro" if llm.source.startswith(MICRO) else "published"],
         )
 
@@ -57,9 +60,11 @@ class ModelSizes:
         """Parameters of the connector."""
         return connector_parameters(
             self.resampler,
-            dim=sum(encoder.dim for encoder in self.encoders),
+            dims=[encoder.dim for encoder in self.encoders],
             hidden=self.llm.hidden,
             frames_per_clip=self.frames_per_clip,
+            joining=self.joining,
+            per_frame=[encoder.frames == 1 for encoder in self.encoders],
         )
 
     def vision_forward(self) -> float:

@@ -3,8 +3,8 @@ import json
 import pytest
 from small_sweep import planned
 
+from apollo_core.connector_sizes import connector_parameters
 from apollo_core.design import FpsSampling, PerceiverResampler, UniformSampling
-from apollo_core.geometry import connector_parameters
 from apollo_core.microworld.parts import ENCODERS, LLMS
 from apollo_core.stages.identity import PretrainIdentity
 from orchestrator.cost import clip_count, plan_cost, plan_flops
@@ -21,9 +21,9 @@ def costed(tmp_path, changes=None):
 @pytest.mark.parametrize(("hidden", "published"), [(1536, 38.4), (2048, 63.6), (3584, 177)])
 def test_the_perceivers_size_is_that_of_the_papers_table_7(hidden, published):
     perceiver = PerceiverResampler(kind="perceiver", tokens_per_frame=16)
-    internvideo2_and_siglip = 1408 + 1152
+    internvideo2_and_siglip = [1408, 1152]
     found = connector_parameters(
-        perceiver, dim=internvideo2_and_siglip, hidden=hidden, frames_per_clip=4
+        perceiver, dims=internvideo2_and_siglip, hidden=hidden, frames_per_clip=4
     )
     assert found / 1e6 == pytest.approx(published, rel=0.005)
 
