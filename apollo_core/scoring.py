@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from itertools import groupby
 
-import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from apollo_core.batch import collate
+from apollo_core.answer_parsing import LETTERS
+from apollo_core.asking import question
 from apollo_core.chat import IGNORED, Encoded, encode_answer
-from apollo_core.errors import Diverged
+from apollo_core.errors import BadData, Diverged
 from apollo_core.integration import without_marks
 from apollo_core.manifest import Item
 from apollo_core.media import Shown
 from apollo_core.model import VideoLMM
+from apollo_core.prefix import begin
 from apollo_core.stages.identity import Prompt, Scoring
-
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
-@dataclass(frozen=True)
-class Question:
-    """One item with the media that its regime shows, or none."""
-
-    item: Item
-    shown: Shown | None
 
 
 def write_prompt(item: Item, written: str, prompt: Prompt) -> str:
@@ -50,42 +41,95 @@ def candidates(item: Item, scoring: Scoring) -> tuple[str, ...]:
     return tuple(LETTERS[: len(item.options)]) if scoring == "letters" else item.options
 
 
-@torch.inference_mode()
 def score(
     model: VideoLMM,
     tokenizer: PreTrainedTokenizerBase,
-    questions: Sequence[Question],
+    items: Sequence[Item],
+    shown: Shown | None,
     *,
     scoring: Scoring,
     prompt: Prompt,
+    micro_batch: int,
 ) -> list[list[float]]:
-    """Mean log-likelihood per token of each candidate answer, in nats, for each question.
+    """Mean log-likelihood per token of each candidate answer, in nats, for each item.
 
-    All questions go through the model at once. Those about one video share its frames; candidates
-    of one token each, such as letters, share one row.
+    What is shown is encoded once, and the items' common beginning goes through the language model
+    once. Candidates of one token each, such as letters, share one row.
+
+    Args:
+        model: in evaluation mode.
+        tokenizer: the language model's.
+        items: all about `shown`.
+        shown: a video or its middle frame; None = the question alone.
+        scoring: `letters` or `options`.
+        prompt: the template.
+        micro_batch: rows in one forward.
 
     Raises:
+        BadData: a question is longer than the language model takes.
         Diverged: the model's likelihoods are not finite.
     """
-    rows: list[Encoded] = []
-    media: list[Shown] = []
-    shown: list[int] = []
-    answers: list[list[Encoded]] = []
-    per_clip = model.connector.tokens_per_clip
-    for question in questions:
-        written = question.shown.written[0] if question.shown is not None else ""
-        asked = write_prompt(question.item, written, prompt)
-        encoded = [
-            encode_answer(tokenizer, asked, text, tokens_per_clip=per_clip)
-            for text in candidates(question.item, scoring)
-        ]
-        answers.append(encoded)
-        needed = encoded[:1] if _share_a_row(encoded) else encoded
-        rows += needed
-        shown += [_place(media, question.shown)] * len(needed)
-    batch = collate(rows, media, shown, tokens_per_clip=per_clip)
-    coming = iter(model.answer_log_probabilities(batch.to(model.connector.marks.device)))
+    answers = [_encode(model, tokenizer, item, shown, scoring, prompt) for item in items]
+    rows = [encoded[:1] if _share_a_row(encoded) else encoded for encoded in answers]
+    coming = _log_probabilities(model, rows, shown, micro_batch)
     return [_likelihoods(encoded, coming) for encoded in answers]
+
+
+def encode_asked(
+    model: VideoLMM,
+    tokenizer: PreTrainedTokenizerBase,
+    item: Item,
+    shown: Shown | None,
+    *,
+    answer: str,
+    prompt: Prompt,
+    room: int = 0,
+) -> Encoded:
+    """One item with one answer, as positions.
+
+    Raises:
+        BadData: with `room` more positions it is longer than the language model takes.
+    """
+    asked = write_prompt(item, shown.written[0] if shown is not None else "", prompt)
+    per_clip = model.connector.tokens_per_clip
+    encoded = encode_answer(tokenizer, asked, answer, tokens_per_clip=per_clip)
+    needed = len(encoded.tokens) + room
+    if model.longest is not None and needed > model.longest:
+        raise BadData(
+            f"item {item.id!r} needs {needed} positions, the language model takes "
+            f"{model.longest}: ask for fewer clips or fewer tokens per frame"
+        )
+    return encoded
+
+
+def groups(model: VideoLMM, rows: Sequence[Encoded], shown: Shown | None) -> list[list[Encoded]]:
+    """Rows about one medium that see the same visual tokens, in order: all of them, unless these
+    depend on the question."""
+    if shown is None or not model.connector.conditioned:
+        return [list(rows)]
+    return [list(same) for _, same in groupby(rows, key=question)]
+
+
+def _encode(
+    model: VideoLMM,
+    tokenizer: PreTrainedTokenizerBase,
+    item: Item,
+    shown: Shown | None,
+    scoring: Scoring,
+    prompt: Prompt,
+) -> list[Encoded]:
+    return [
+        encode_asked(model, tokenizer, item, shown, answer=text, prompt=prompt)
+        for text in candidates(item, scoring)
+    ]
+
+
+def _log_probabilities(
+    model: VideoLMM, rows: Sequence[Sequence[Encoded]], shown: Shown | None, micro_batch: int
+) -> Iterator[Tensor]:
+    for group in groups(model, [one for each in rows for one in each], shown):
+        prefix = begin(model, group, shown)
+        yield from prefix.log_probabilities(group, micro_batch=micro_batch)
 
 
 def _likelihoods(encoded: Sequence[Encoded], coming: Iterator[Tensor]) -> list[float]:
@@ -111,11 +155,3 @@ def _share_a_row(encoded: Sequence[Encoded]) -> bool:
     """Whether all candidates are one token after the same prompt."""
     first = encoded[0].tokens[:-1].tolist()
     return all(len(_answer(one)) == 1 and one.tokens[:-1].tolist() == first for one in encoded)
-
-
-def _place(media: list[Shown], shown: Shown | None) -> int:
-    if shown is None:
-        return -1
-    if not media or media[-1] is not shown:
-        media.append(shown)
-    return len(media) - 1

@@ -3,65 +3,143 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby, islice
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 
 import torch
-from transformers import PreTrainedTokenizerBase
 
-from apollo_core.errors import BadData, DecodeFailed
+from apollo_core.answer_parsing import LETTERS, PARSER
+from apollo_core.answering import answer
+from apollo_core.asked_orders import Answer
+from apollo_core.errors import BadData
 from apollo_core.feeding import MOST_SKIPPED
+from apollo_core.letter_bias import letter_bias
 from apollo_core.manifest import Item, read_benchmark
 from apollo_core.media import MediaReader, Shown
-from apollo_core.model import VideoLMM
-from apollo_core.scoring import LETTERS, Question, score
 from apollo_core.stages.assembly import assemble, modules_of
 from apollo_core.stages.context import StageContext
 from apollo_core.stages.device import micro_batch, settle
 from apollo_core.stages.frames import media_readers
 from apollo_core.stages.identity import EvaluateIdentity, Regime
 from apollo_core.training import set_trainable
+from apollo_core.viewing import Viewing, viewings
 
 ITEMS = "items.jsonl"
-# Questions in one forward; on a CPU more are no faster. `execution.micro_batch` bounds it.
+# Rows in one forward; on a CPU more are no faster. `execution.micro_batch` bounds it.
 BATCH = 16
+# Questions without a video that are asked at once.
+TEXTS = 64
+
+Ask = Callable[[Sequence[Item], Shown | None], list[Answer]]
+
+
+@dataclass
+class _Found:
+    """What the stage has found out so far.
+
+    `answers`: by regime, in the order asked. `sampling`: lines of `sampling.jsonl`. `skipped`:
+    video -> why it cannot be read. `step`: answers given or given up.
+    """
+
+    answers: dict[Regime, list[tuple[Item, Answer]]]
+    sampling: list[Mapping[str, object]] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    step: int = 0
 
 
 def run_evaluate(identity: EvaluateIdentity, context: StageContext) -> None:
-    """Score every item in every regime and leave `items.jsonl`.
+    """Answer every item in every regime.
+
+    Leaves `items.jsonl`, one row per item and regime; `scoring.json`, how answers were got and the
+    share that could not be read; `letter_bias.json`, by regime (`apollo_core.letter_bias`);
+    `sampling.jsonl`, how each video was really sampled; `skipped.json`.
 
     Raises:
         DecodeFailed: a video cannot be read and `bad_media` is `stop`; with `skip` its items are
             left out of every regime, so that regimes stay comparable, and `skipped.json` names it.
-        BadData: with `skip`, too many items are left out.
+        BadData: with `skip`, too many items are left out; a question is too long for the model.
+        Diverged: the model's likelihoods are not finite.
     """
     device = settle(context.execution)
     model, tokenizer = assemble(identity.model, identity.seed, context)
     set_trainable(modules_of(model), ())
     model.to(device)
     items = read_benchmark(context.locations[identity.benchmark])
-    in_order = sorted(items, key=lambda item: item.video)
-    rows: list[dict[str, object]] = []
-    skipped: dict[str, str] = {}
     size = micro_batch(context.execution, BATCH, device)
+
+    def ask(about: Sequence[Item], shown: Shown | None) -> list[Answer]:
+        return answer(
+            model,
+            tokenizer,
+            about,
+            shown,
+            scoring=identity.scoring,
+            prompt=identity.prompt,
+            rotations=identity.rotations,
+            micro_batch=size,
+        )
+
     half = identity.precision == "bfloat16"
     with (
         media_readers(
-            context, identity.sampling, identity.model.integration, size=model.input_size
+            context,
+            identity.sampling,
+            identity.model.integration,
+            size=model.input_size,
+            memory=identity.model.memory,
         ) as readers,
         torch.autocast(device.type, torch.bfloat16, enabled=half),
     ):
-        total = len(identity.regimes) * len(items)
-        for regime in identity.regimes:
-            shown = _shown(in_order, readers[0], regime, identity, skipped)
-            for questions in _batches(shown, size):
-                rows += _answer(model, tokenizer, questions, regime, identity)
-                context.report({"step": len(rows), "steps": total})
-    kept = [row for row in rows if row["video"] not in skipped]
-    _refuse_ruins(items, skipped)
-    text = "".join(json.dumps(row) + "\n" for row in kept)
-    (context.out / ITEMS).write_text(text, encoding="utf-8")
-    (context.out / "skipped.json").write_text(json.dumps(skipped, indent=2) + "\n")
+        found = _answers(items, readers, ask, identity, context)
+    _refuse_ruins(items, found.skipped)
+    _write(found, identity, context)
+
+
+def _answers(
+    items: Sequence[Item],
+    readers: Sequence[MediaReader],
+    ask: Ask,
+    identity: EvaluateIdentity,
+    context: StageContext,
+) -> _Found:
+    """Video by video, all regimes that show it; then the questions alone."""
+    found = _Found({regime: [] for regime in identity.regimes})
+    total = len(identity.regimes) * len(items)
+    seen: list[Regime] = [regime for regime in identity.regimes if regime != "text"]
+    if seen:
+        # Closed before the decoders: a stage that fails must not go on reading.
+        with closing(viewings(items, seen, readers)) as coming:
+            for viewing in coming:
+                for regime in seen:
+                    _look(viewing, regime, ask, identity, found)
+                    context.report({"step": found.step, "steps": total})
+    if "text" in identity.regimes:
+        left = [item for item in items if item.video not in found.skipped]
+        found.step += len(items) - len(left)
+        for at in range(0, len(left), TEXTS):
+            some = left[at : at + TEXTS]
+            found.answers["text"] += zip(some, ask(some, None), strict=True)
+            found.step += len(some)
+            context.report({"step": found.step, "steps": total})
+    return found
+
+
+def _look(
+    viewing: Viewing, regime: Regime, ask: Ask, identity: EvaluateIdentity, found: _Found
+) -> None:
+    found.step += len(viewing.items)
+    if viewing.failed is not None:
+        if identity.bad_media == "stop":
+            raise viewing.failed
+        found.skipped[viewing.video] = viewing.failed.reason
+        return
+    shown = viewing.shown[regime]
+    found.answers[regime] += zip(viewing.items, ask(viewing.items, shown), strict=True)
+    sample = viewing.items[0].id
+    found.sampling += [
+        one.row(sample=sample, medium=viewing.video) for one in shown.sampled if one is not None
+    ]
 
 
 def _refuse_ruins(items: Sequence[Item], skipped: Mapping[str, str]) -> None:
@@ -73,55 +151,63 @@ def _refuse_ruins(items: Sequence[Item], skipped: Mapping[str, str]) -> None:
         )
 
 
-def _shown(
-    items: Sequence[Item],
-    reader: MediaReader,
-    regime: Regime,
-    identity: EvaluateIdentity,
-    skipped: dict[str, str],
-) -> Iterator[Question]:
-    for video, group in groupby(items, key=lambda item: item.video):
-        try:
-            shown = _show(reader, video, regime)
-        except DecodeFailed as error:
-            if identity.bad_media == "stop":
-                raise
-            skipped[video] = error.reason
-            continue
-        for item in group:
-            yield Question(item, shown)
+def _write(found: _Found, identity: EvaluateIdentity, context: StageContext) -> None:
+    rows = (
+        _row(regime, item, given)
+        for regime, answers in found.answers.items()
+        for item, given in answers
+    )
+    given: dict[Regime, list[Answer]] = {
+        regime: [one for _, one in pairs] for regime, pairs in found.answers.items()
+    }
+    documents = {
+        "scoring.json": _scoring(given, identity),
+        "letter_bias.json": {regime: letter_bias(answers) for regime, answers in given.items()},
+        "skipped.json": found.skipped,
+    }
+    for name, lines in ((ITEMS, rows), ("sampling.jsonl", found.sampling)):
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (context.out / name).write_text(text, encoding="utf-8")
+    for name, document in documents.items():
+        (context.out / name).write_text(json.dumps(document, indent=2) + "\n")
 
 
-def _batches(questions: Iterator[Question], size: int) -> Iterator[list[Question]]:
-    while batch := list(islice(questions, size)):
-        yield batch
+def _scoring(
+    given: Mapping[Regime, Sequence[Answer]], identity: EvaluateIdentity
+) -> dict[str, object]:
+    """How answers were got; `unparsed`: by regime, the share of items with no readable answer."""
+    return {
+        "scoring": identity.scoring,
+        "prompt": identity.prompt,
+        "rotations": identity.rotations,
+        "parser": PARSER if identity.scoring == "generate" else None,
+        "unparsed": {
+            regime: sum(one.choice is None for one in answers) / max(1, len(answers))
+            for regime, answers in given.items()
+        },
+    }
 
 
-def _show(reader: MediaReader, video: str, regime: Regime) -> Shown | None:
-    if regime == "text":
-        return None
-    return reader.video(video) if regime == "video" else reader.center_frame(video)
+def _row(regime: Regime, item: Item, given: Answer) -> dict[str, object]:
+    row: dict[str, object] = {
+        "regime": regime,
+        "video": item.video,
+        "item": item.id,
+        "category": item.category,
+        "choice": _letter(given.choice),
+        "answer": LETTERS[item.answer_index],
+        "correct": int(given.choice == item.answer_index),
+        "n_options": given.options,
+        # Letters as listed in each order that the item was asked in.
+        "orders": [
+            {"choice": _letter(place), "answer": LETTERS[right]}
+            for place, right in zip(given.places, given.rights, strict=True)
+        ],
+    }
+    if given.generated:
+        return row | {"generated": list(given.generated)}
+    return row | {"log_likelihoods": [round(value, 6) for value in given.log_likelihoods]}
 
 
-def _answer(
-    model: VideoLMM,
-    tokenizer: PreTrainedTokenizerBase,
-    questions: Sequence[Question],
-    regime: Regime,
-    identity: EvaluateIdentity,
-) -> Iterator[dict[str, object]]:
-    scores = score(model, tokenizer, questions, scoring=identity.scoring, prompt=identity.prompt)
-    for question, likelihoods in zip(questions, scores, strict=True):
-        item = question.item
-        choice = max(range(len(likelihoods)), key=likelihoods.__getitem__)
-        yield {
-            "regime": regime,
-            "video": item.video,
-            "item": item.id,
-            "category": item.category,
-            "choice": LETTERS[choice],
-            "answer": LETTERS[item.answer_index],
-            "correct": int(choice == item.answer_index),
-            "n_options": len(item.options),
-            "log_likelihoods": [round(value, 6) for value in likelihoods],
-        }
+def _letter(place: int | None) -> str:
+    return "" if place is None else LETTERS[place]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from tiny_models import a_video, clips, lmm, of_clips
@@ -13,8 +15,8 @@ from apollo_core.manifest import Item
 from apollo_core.media import Shown
 from apollo_core.microworld.tokenizer import build_tokenizer
 from apollo_core.model import VideoLMM
-from apollo_core.scoring import Question, score, write_prompt
-from apollo_core.stages.identity import Scoring
+from apollo_core.scoring import score, write_prompt
+from apollo_core.stages.identity import Prompt, Scoring
 
 TOKENIZER = build_tokenizer()
 COLOURS = Item("q0", "v.mp4", "what colour is the circle?", ("red", "blue", "green"), 0, "x")
@@ -33,7 +35,7 @@ def shown(count: int, seed: int = 0) -> Shown:
 
 
 @torch.inference_mode()
-def by_hand(model: VideoLMM, question: Question, answer: str) -> float:
+def by_hand(model: VideoLMM, item: Item, media: Shown | None, answer: str) -> float:
     """Mean log-likelihood of one answer, on its own, from the logits of every position."""
     words = model.llm.get_input_embeddings()
 
@@ -41,10 +43,10 @@ def by_hand(model: VideoLMM, question: Question, answer: str) -> float:
         return words(torch.tensor([encode_text(TOKENIZER, text)], dtype=torch.long))
 
     parts = [embedded("<|im_start|>user")]
-    if question.shown is not None:
-        visual = model.visual_tokens(of_clips(question.shown.frames))
+    if media is not None:
+        visual = model.visual_tokens(of_clips(media.frames))
         parts.append(visual.flatten(0, 1)[None])
-    parts.append(embedded(f"{question.item.question}<|im_end|><|im_start|>assistant"))
+    parts.append(embedded(f"{item.question}<|im_end|><|im_start|>assistant"))
     ids = encode_text(TOKENIZER, answer)
     start = sum(part.shape[1] for part in parts)
     logits = model.llm(inputs_embeds=torch.cat([*parts, embedded(answer)], 1)).logits[0]
@@ -53,47 +55,51 @@ def by_hand(model: VideoLMM, question: Question, answer: str) -> float:
 
 
 def scores(
-    model: VideoLMM, *questions: Question, scoring: Scoring = "options"
+    model: VideoLMM,
+    items: Sequence[Item],
+    media: Shown | None,
+    *,
+    scoring: Scoring = "options",
+    prompt: Prompt = "question-v1",
+    micro_batch: int = 16,
 ) -> list[list[float]]:
-    return score(model, TOKENIZER, questions, scoring=scoring, prompt="question-v1")
+    return score(
+        model, TOKENIZER, items, media, scoring=scoring, prompt=prompt, micro_batch=micro_batch
+    )
 
 
 @pytest.mark.parametrize("media", [None, shown(2)], ids=["text", "video"])
 def test_options_of_several_tokens_score_as_each_does_on_its_own(media):
     model = lmm()
-    question = Question(LONG, media)
-    expected = [by_hand(model, question, option) for option in LONG.options]
-    assert scores(model, question)[0] == pytest.approx(expected, abs=1e-5)
+    expected = [by_hand(model, LONG, media, option) for option in LONG.options]
+    assert scores(model, [LONG], media)[0] == pytest.approx(expected, abs=1e-5)
 
 
 def test_letters_are_scored_in_the_order_of_the_options():
-    model = lmm()
-    question = Question(COLOURS, shown(1))
-    expected = [by_hand(model, question, letter) for letter in "ABC"]
+    model, media = lmm(), shown(1)
+    expected = [by_hand(model, COLOURS, media, letter) for letter in "ABC"]
     assert len(set(expected)) == 3
-    assert scores(model, question, scoring="letters")[0] == pytest.approx(expected, abs=1e-5)
+    assert scores(model, [COLOURS], media, scoring="letters")[0] == pytest.approx(
+        expected, abs=1e-5
+    )
 
 
-def test_other_questions_of_the_batch_change_no_score():
+@pytest.mark.parametrize("micro_batch", [1, 2, 16])
+@pytest.mark.parametrize("media", [None, shown(3)], ids=["text", "video"])
+def test_other_questions_of_the_pass_change_no_score(media, micro_batch):
     model = lmm()
-    one, two = shown(1, seed=1), shown(3, seed=2)
-    questions = [
-        Question(COLOURS, one),
-        Question(LONG, one),
-        Question(LONG, two),
-        Question(COLOURS, None),
-    ]
-    alone = [scores(model, question)[0] for question in questions]
-    for mine, expected in zip(scores(model, *questions), alone, strict=True):
-        assert mine == pytest.approx(expected, abs=1e-5)
-    for mine, expected in zip(scores(model, *questions[::-1]), alone[::-1], strict=True):
+    items = [COLOURS, LONG, COLOURS, LONG, COLOURS]
+    alone = [scores(model, [item], media)[0] for item in items]
+    for mine, expected in zip(
+        scores(model, items, media, micro_batch=micro_batch), alone, strict=True
+    ):
         assert mine == pytest.approx(expected, abs=1e-5)
 
 
 def test_what_is_shown_changes_the_scores():
     model = lmm()
     seen, other, nothing = (
-        scores(model, Question(COLOURS, media))[0] for media in (shown(1, 1), shown(1, 2), None)
+        scores(model, [COLOURS], media)[0] for media in (shown(1, 1), shown(1, 2), None)
     )
     assert seen != pytest.approx(other, abs=1e-4)
     assert seen != pytest.approx(nothing, abs=1e-4)
@@ -119,9 +125,25 @@ def test_private_use_characters_in_a_question_are_refused(field):
         write_prompt(item, "", "lettered-v1")
 
 
+def test_twenty_six_options_have_a_letter_each():
+    item = Item("q", "v.mp4", "which?", tuple(f"number {n}" for n in range(26)), 25, "x")
+    assert "\nZ. number 25\n" in write_prompt(item, "", "lettered-v1")
+    assert len(scores(lmm(), [item], None, scoring="letters")[0]) == 26
+
+
+def test_a_question_longer_than_the_language_model_takes_is_refused_before_it_runs():
+    model = lmm()
+    ran: list[object] = []
+    model.llm.register_forward_hook(lambda *_: ran.append(1))
+    model.vision[0].register_forward_hook(lambda *_: ran.append(1))
+    with pytest.raises(BadData, match=r"item 'q0' needs 5\d\d positions, .* takes 512"):
+        scores(model, [COLOURS], shown(65))
+    assert not ran
+
+
 def test_a_model_whose_likelihoods_are_not_finite_is_diverged_and_not_right():
     model = lmm()
     with torch.no_grad():
         next(model.llm.parameters()).fill_(float("nan"))
     with pytest.raises(Diverged, match="not finite"):
-        scores(model, Question(COLOURS, None))
+        scores(model, [COLOURS], None)
