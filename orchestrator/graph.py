@@ -229,6 +229,7 @@ class _Builder:
             warmup=spec.warmup,
             weight_decay=spec.weight_decay,
             clip_norm=spec.clip_norm,
+            exhausted=spec.exhausted,
             bad_media=self.sweep.data.bad_media,
             precision=self.sweep.execution.precision,
         )
@@ -260,20 +261,24 @@ class _Builder:
         """The data that a stage draws from: only that, so that other data cannot change its key."""
         mixture = design.mixture
         if spec.data != MIXTURE:
-            wanted = [(100.0, (spec.data,))]
+            wanted = [(100.0, ((1.0, (spec.data,)),))]
         elif isinstance(mixture, str):
-            wanted = [(100.0, (mixture,))]
+            wanted = [(100.0, ((1.0, (mixture,)),))]
         else:
-            sets = self.sweep.data.mixture.by_modality()
-            wanted = [(share, sets[name]) for name, share in mixture.shares().items() if share > 0]
+            sets = self.sweep.data.mixture
+            wanted = [(share, sets.sources(name)) for name, share in mixture.shares().items()]
         locations: Locations = {}
         shares: list[DataShare] = []
-        for share, names in wanted:
-            # Sorted: the order in which the file lists them is no choice.
-            manifests = sorted((self._set(name) for name in names), key=lambda m: m.fingerprint)
-            locations.update({each.fingerprint: each.location for each in manifests})
-            shares.append(DataShare(share=share, sets=tuple(m.fingerprint for m in manifests)))
-        return tuple(shares), locations
+        for share, sources in wanted:
+            own: list[DataShare] = []
+            for part, names in sources:
+                manifests = [self._set(name) for name in names] if share > 0 else []
+                locations.update({each.fingerprint: each.location for each in manifests})
+                fingerprints = tuple(sorted(each.fingerprint for each in manifests))
+                own.append(DataShare(share=share * part, sets=fingerprints))
+            # Sorted as the sets are: the order in which the file lists them is no choice.
+            shares += sorted(own, key=lambda each: each.sets)
+        return tuple(share for share in shares if share.share > 0), locations
 
     def _set(self, name: str) -> Manifest:
         return self._found(self.sweep.data.sets[name].manifest)

@@ -25,14 +25,15 @@ from pydantic_core.core_schema import ValidationInfo
 from apollo_core.design import Count, FrameRate, SampleCount
 from apollo_core.frozen import Frozen
 from apollo_core.schedules import SCHEDULES
-from apollo_core.stages.identity import Rates, TrainIdentity
+from apollo_core.stages.identity import Exhausted, Rates, TrainIdentity
 from orchestrator.problems import nearest
 
 # Part of ids, folder names and column names, so plain: no `=`, `,`, `@`, `#`, `/` or space.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=80)]
 
-_WARMUP, _DECAY, _CLIP = (
-    TrainIdentity.model_fields[name].default for name in ("warmup", "weight_decay", "clip_norm")
+_WARMUP, _DECAY, _CLIP, _EXHAUSTED = (
+    TrainIdentity.model_fields[name].default
+    for name in ("warmup", "weight_decay", "clip_norm", "exhausted")
 )
 
 
@@ -47,7 +48,11 @@ class PartialSampling(Frozen):
 
 
 class PresetStage(Frozen):
-    """What a preset leaves open of a stage: data and length, and how it is optimised."""
+    """What a preset leaves open of a stage: data and length, and how it is optimised.
+
+    `exhausted`: data that run out before `samples` are gone through again (`repeat`), or end the
+    stage (`end`).
+    """
 
     data: str
     samples: SampleCount
@@ -56,6 +61,7 @@ class PresetStage(Frozen):
     weight_decay: NonNegativeFloat = _DECAY
     clip_norm: PositiveFloat = _CLIP
     sampling: PartialSampling | None = None
+    exhausted: Exhausted = _EXHAUSTED
 
 
 class StageSpec(PresetStage):
@@ -76,6 +82,7 @@ class PartialStage(Frozen):
     weight_decay: NonNegativeFloat | None = None
     clip_norm: PositiveFloat | None = None
     sampling: PartialSampling | None = None
+    exhausted: Exhausted | None = None
 
 
 def _known(preset: str) -> str:

@@ -51,7 +51,8 @@ def _data(sweep: Sweep) -> Iterator[Problem]:
     data = sweep.data
     for modality, sets in data.mixture.by_modality().items():
         for index, name in enumerate(sets):
-            here: KeyPath = ("data", "mixture", modality, index)
+            weighted = isinstance(getattr(data.mixture, modality), dict)
+            here: KeyPath = ("data", "mixture", modality, name if weighted else index)
             yield from _unknown(here, "data set", name, list(data.sets))
             own = data.sets[name].modality if name in data.sets else None
             if own not in (None, modality):

@@ -16,6 +16,7 @@ from pydantic import (
     JsonValue,
     NonNegativeFloat,
     NonNegativeInt,
+    PositiveFloat,
     StringConstraints,
     model_validator,
 )
@@ -128,6 +129,12 @@ class Scale(Frozen):
     overrides: Overrides = Overrides()
 
 
+SetsOfShare = (
+    Annotated[tuple[str, ...], AfterValidator(_distinct)]
+    | Annotated[dict[str, PositiveFloat], Field(min_length=1)]
+)
+
+
 class DataSet(Frozen):
     """A JSONL manifest, relative to `data.root`."""
 
@@ -136,16 +143,25 @@ class DataSet(Frozen):
 
 
 class MixtureSets(Frozen):
-    """Which data sets each share of a mixture draws from."""
+    """Which data sets each share of a mixture draws from: a list, as if it were one set, or each
+    set with a weight, which divides the share among them (`{sft_video: 3, ego: 1}`)."""
 
-    text: Annotated[tuple[str, ...], AfterValidator(_distinct)] = ()
-    image: Annotated[tuple[str, ...], AfterValidator(_distinct)] = ()
-    multi_image: Annotated[tuple[str, ...], AfterValidator(_distinct)] = ()
-    video: Annotated[tuple[str, ...], AfterValidator(_distinct)] = ()
+    text: SetsOfShare = ()
+    image: SetsOfShare = ()
+    multi_image: SetsOfShare = ()
+    video: SetsOfShare = ()
 
     def by_modality(self) -> dict[str, tuple[str, ...]]:
         """Set names by modality."""
-        return {name: getattr(self, name) for name in MODALITIES}
+        return {name: tuple(getattr(self, name)) for name in MODALITIES}
+
+    def sources(self, modality: str) -> tuple[tuple[float, tuple[str, ...]], ...]:
+        """Parts of a modality's share (they sum to 1), each with the sets drawn from as one."""
+        sets: SetsOfShare = getattr(self, modality)
+        if not isinstance(sets, dict):
+            return ((1.0, sets),)
+        total = sum(sets.values())
+        return tuple((weight / total, (name,)) for name, weight in sets.items())
 
 
 class PretrainingSets(Frozen):

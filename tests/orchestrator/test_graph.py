@@ -91,6 +91,28 @@ def test_alignment_does_not_depend_on_the_mixture(tmp_path):
     assert plan.stages[base["align"]].used_by == 2
 
 
+def test_a_share_is_divided_among_its_sets_by_their_weights(tmp_path):
+    weights = {"data/mixture/video": {"videos": 3, "captions": 1}}
+    plan = planned(tmp_path, weights)
+    shares = training(plan, keys(plan)["sft"]).data
+    assert [share.share for share in shares] == [40.0, 45.0, 15.0]
+    assert [len(share.sets) for share in shares] == [1, 1, 1]
+    turned = planned(tmp_path, {"data/mixture/video": {"captions": 2, "videos": 6}})
+    assert keys(turned)["sft"] == keys(plan)["sft"]
+
+
+def test_one_weighted_set_is_that_set(tmp_path):
+    weighted = planned(tmp_path, {"data/mixture/video": {"videos": 7}})
+    assert list(weighted.stages) == list(planned(tmp_path).stages)
+
+
+def test_data_that_run_out_may_end_a_stage(tmp_path):
+    ending = planned(tmp_path, {"schedules/two-stage/1/exhausted": "end"})
+    assert training(ending, keys(ending)["sft"]).exhausted == "end"
+    assert keys(ending)["align"] == keys(planned(tmp_path))["align"]
+    assert keys(ending)["sft"] != keys(planned(tmp_path))["sft"]
+
+
 def test_a_share_of_nothing_is_no_share(tmp_path):
     plan = planned(tmp_path)
     shares = training(plan, keys(plan)["sft"]).data
