@@ -79,11 +79,6 @@ def runs(products: Float64[np.ndarray, "clips clips"], count: int) -> list[int]:
         alike = np.diagonal(sums, 1) / (norms[:-1] * norms[1:])
         at = int(np.round(alike, _DIGITS).argmax())  # numpy's is the first of several
         lengths[at : at + 2] = [lengths[at] + lengths[at + 1]]
-        for axis in (0, 1):
-            sums = np.add.reduceat(sums, _starts(len(sums), at), axis=axis)
+        starts = [index for index in range(len(sums)) if index != at + 1]
+        sums = np.add.reduceat(np.add.reduceat(sums, starts, axis=0), starts, axis=1)
     return lengths
-
-
-def _starts(count: int, at: int) -> list[int]:
-    """Indices of `count` things without the one behind `at`, which goes to its neighbour."""
-    return [index for index in range(count) if index != at + 1]
