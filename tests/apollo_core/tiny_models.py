@@ -19,7 +19,16 @@ from transformers import (
 from apollo_core.batch import Batch, collate
 from apollo_core.chat import encode_answer, encode_training
 from apollo_core.connector import Connector
-from apollo_core.design import MlpAvgResampler, PerceiverResampler, Resampler
+from apollo_core.design import (
+    AttentionPoolResampler,
+    ConvAvgResampler,
+    Joining,
+    MemoryBank,
+    MlpAvgResampler,
+    PerceiverResampler,
+    QFormerResampler,
+    Resampler,
+)
 from apollo_core.encoders import siglip, videomae
 from apollo_core.encoders.encoder import VideoEncoder
 from apollo_core.geometry import VisionGeometry
@@ -46,6 +55,19 @@ PERCEIVER = PerceiverResampler(
     kind="perceiver", tokens_per_frame=2, heads=4, kv_heads=2, head_dim=8
 )
 POOLING = MlpAvgResampler(kind="mlp_avg", tokens_per_frame=2)
+QFORMER = QFormerResampler(kind="qformer", tokens_per_frame=2, width=24, heads=4)
+ASKED = QFORMER.model_copy(update={"text": True})
+# One of each kind, and the text-conditioned one beside.
+RESAMPLERS: dict[str, Resampler] = {
+    "perceiver": PERCEIVER,
+    "mlp_avg": POOLING,
+    "conv_avg": ConvAvgResampler(kind="conv_avg", tokens_per_frame=2),
+    "attention_pool": AttentionPoolResampler(
+        kind="attention_pool", tokens_per_frame=2, heads=4, head_dim=8
+    ),
+    "qformer": QFORMER,
+    "qformer-asked": ASKED,
+}
 
 
 def qwen2(*, tied: bool = True) -> Qwen2ForCausalLM:
@@ -73,6 +95,8 @@ def lmm(
     *,
     encoders: Sequence[VideoEncoder] | None = None,
     resampler: Resampler = PERCEIVER,
+    joining: Joining = "unified",
+    memory: MemoryBank | None = None,
     seed: int = 0,
 ) -> VideoLMM:
     """A whole model from one seed; both encoders unless told otherwise."""
@@ -81,7 +105,15 @@ def lmm(
         towers = [image_encoder(), video_encoder()] if encoders is None else encoders
         language = qwen2() if llm is None else llm
         dims = [tower.dim for tower in towers]
-        connector = Connector(resampler, dims=dims, hidden=32, frames_per_clip=FRAMES)
+        connector = Connector(
+            resampler,
+            dims=dims,
+            hidden=32,
+            frames_per_clip=FRAMES,
+            joining=joining,
+            per_frame=[tower.per_frame for tower in towers],
+            memory=memory,
+        )
         return VideoLMM(towers, connector, language).eval()
 
 
@@ -94,6 +126,13 @@ def clips(count: int, seed: int = 0) -> np.ndarray:
 def a_video(frames: np.ndarray) -> Shown:
     """A video of these clips."""
     return Shown(frames, (VISUAL * len(frames),), 2.0, (len(frames),), (False,))
+
+
+def an_image(frames: np.ndarray) -> Shown:
+    """One picture for each clip, of its first frame."""
+    repeated = frames[:, :1].repeat(FRAMES, axis=1)
+    count = len(frames)
+    return Shown(repeated, (VISUAL,) * count, 0.0, (1,) * count, (True,) * count)
 
 
 def of_clips(frames: np.ndarray) -> Batch:
