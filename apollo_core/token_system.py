@@ -58,8 +58,14 @@ def solve(
         TokenSystemError: values contradict each other, or what must be whole is not.
     """
     known: dict[str, Value] = {}
-    for name, number in given.items():
-        _add(known, name, Value(exact(number), (name,)))
+    products = {equation[0] for equation in EQUATIONS}
+    # Products last: where values contradict each other, it is the product that is told of.
+    for name, number in sorted(given.items(), key=lambda item: item[0] in products):
+        value = Value(exact(number), (name,))
+        if name not in known:
+            _add(known, name, value)
+        elif not _close(known[name].amount, value.amount):
+            raise _contradiction(known, name, value.amount)
     for name, number in keep:
         if name not in known:
             _add(known, name, Value(exact(number), (name,)))
@@ -112,8 +118,6 @@ def _add(known: dict[str, Value], name: str, value: Value) -> None:
         for result, implied in _implied(known, equation):
             if result not in known:
                 _add(known, result, implied)
-            elif not _close(known[result].amount, implied.amount):
-                raise _contradiction(known, name, result, implied)
 
 
 def _implied(
@@ -161,15 +165,12 @@ def _not_whole(known: Mapping[str, Value], name: str, value: Value) -> TokenSyst
     )
 
 
-def _contradiction(
-    known: Mapping[str, Value], added: str, result: str, implied: Value
-) -> TokenSystemError:
-    sources = dict.fromkeys((*known[result].source, *implied.source))
-    told = ", ".join(_said(key, known[key].amount) for key in sources)
+def _contradiction(known: Mapping[str, Value], name: str, given: Fraction) -> TokenSystemError:
+    told = " and ".join(_said(key, known[key].amount) for key in known[name].source)
     return TokenSystemError(
-        added if added in sources else next(iter(sources)),
-        f"{told} contradict each other: {result} would be {_text(known[result].amount)} and "
-        f"{_text(implied.amount)}; leave one of them out",
+        name,
+        f"{told} make {_said(name, known[name].amount)}, which contradicts {_said(name, given)}; "
+        "leave one of them out",
     )
 
 

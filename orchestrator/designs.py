@@ -13,6 +13,7 @@ from apollo_core.design import Design
 from orchestrator.merging import leaves, merge_level, union
 from orchestrator.problems import Problem, nearest
 from orchestrator.sweep_types import Sweep
+from orchestrator.token_keys import TokenKeyError, read, without_derived, work_out
 from orchestrator.type_problems import problems_of
 from orchestrator.yaml_reading import KeyPath
 
@@ -48,6 +49,9 @@ def resolve_designs(sweep: Sweep) -> tuple[tuple[NamedDesign, ...], list[Problem
         identifier = design_id(levels)
         try:
             design = Design.model_validate(_merged(sweep, levels))
+        except TokenKeyError as error:
+            problems.append(Problem(origin(sweep, levels, error.where), error.text))
+            continue
         except ValidationError as error:
             problems += [
                 Problem(origin(sweep, levels, where), text)
@@ -98,9 +102,9 @@ def _combinations(sweep: Sweep) -> Iterator[dict[str, str]]:
 
 
 def _merged(sweep: Sweep, levels: Mapping[str, str]) -> dict[str, object]:
-    return merge_level(
-        sweep.base, union([sweep.axes[axis][name] for axis, name in levels.items() if name != BASE])
-    )
+    change = union([sweep.axes[axis][name] for axis, name in levels.items() if name != BASE])
+    said = read(change, strict=sweep.base.said.derived)
+    return work_out(merge_level(sweep.base, without_derived(change)), said, sweep.base)
 
 
 def _matches(levels: Mapping[str, str], rule: Mapping[str, str]) -> bool:

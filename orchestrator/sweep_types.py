@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from apollo_core.design import MODALITIES, Count, Design, SampleCount
+from apollo_core.design import MODALITIES, Count, SampleCount
 from apollo_core.execution import Execution
 from apollo_core.frozen import Frozen
 from apollo_core.microworld.spec import WorldSpec
@@ -41,6 +41,7 @@ from orchestrator.schedule_types import (
     StageSpec,
     written,
 )
+from orchestrator.token_keys import BaseDesign
 
 Modality = Literal["text", "image", "multi_image", "video"]
 DesignField = Literal[
@@ -274,7 +275,7 @@ class Sweep(Frozen):
         0,
     )
     pretraining_seed: NonNegativeInt = 0
-    base: Design
+    base: BaseDesign
     axes: Annotated[
         dict[AxisName, Annotated[dict[Name, Level], Field(min_length=1)]], Field(min_length=1)
     ]

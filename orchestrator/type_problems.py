@@ -16,6 +16,7 @@ from typing import Annotated, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, Tag, ValidationError
 
 from orchestrator.problems import Problem, nearest
+from orchestrator.token_keys import DERIVED
 from orchestrator.yaml_reading import KeyPath
 
 # pydantic's type of an error -> what the key takes.
@@ -117,7 +118,7 @@ def _follow(location: tuple[str | int, ...], model: type[BaseModel]) -> tuple[Ke
             continue
         if isinstance(current, type) and issubclass(current, BaseModel):
             fields = current.model_fields
-            names = list(fields)
+            names = [*fields, *DERIVED.get(str(path[-1]) if path else "", {})]
             path.append(step)
             current = fields[str(step)].annotation if str(step) in fields else None
         elif _is_union(current):

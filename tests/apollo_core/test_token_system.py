@@ -84,8 +84,8 @@ def test_what_is_open_and_what_would_close_it_are_named():
     with pytest.raises(TokenSystemError) as caught:
         complete(solve({"tokens_per_second": 32, "frames_per_clip": 4}), NEEDED)
     assert str(caught.value) == (
-        "tokens_per_frame and fps cannot be worked out from tokens_per_second=32, "
-        "frames_per_clip=4; one more is needed: tokens_per_clip or tokens_per_frame or fps"
+        "tokens_per_frame and fps cannot be worked out from frames_per_clip=4, "
+        "tokens_per_second=32; one more is needed: tokens_per_clip or tokens_per_frame or fps"
     )
 
 
@@ -106,13 +106,13 @@ def test_a_contradiction_names_the_values_and_what_they_imply():
         solve({"fps": 2, "tokens_per_frame": 16, "tokens_per_second": 64})
     assert caught.value.key == "tokens_per_second"
     assert str(caught.value) == (
-        "tokens_per_second=64, tokens_per_frame=16, fps=2 contradict each other: "
-        "tokens_per_second would be 64 and 32; leave one of them out"
+        "tokens_per_frame=16 and fps=2 make tokens_per_second=32, which contradicts "
+        "tokens_per_second=64; leave one of them out"
     )
 
 
 def test_a_contradiction_across_both_equations_is_found():
-    with pytest.raises(TokenSystemError, match="contradict each other"):
+    with pytest.raises(TokenSystemError, match="make tokens_per_clip=128, which contradicts"):
         solve({"tokens_per_second": 32, "fps": 2, "tokens_per_clip": 64, "frames_per_clip": 8})
 
 
