@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from apollo_core.errors import BadData
+from apollo_core.stages.identity import Exhausted
 from apollo_core.streams import generator
 
 
@@ -27,6 +28,9 @@ class Draw:
     share: np.ndarray
     row: np.ndarray
 
+    def __len__(self) -> int:
+        return len(self.row)
+
 
 def draw(
     shares: Sequence[float],
@@ -35,6 +39,7 @@ def draw(
     samples: int,
     seed: int,
     names: Sequence[str] = (),
+    exhausted: Exhausted = "repeat",
 ) -> Draw:
     """Draw `samples` samples.
 
@@ -50,6 +55,8 @@ def draw(
         names: what each share's stream of rows is called; by default its number. A share of the
             same name has its rows in the same order whatever stands beside it, so that two mixtures
             are a paired comparison.
+        exhausted: a share that runs out is gone through again, or ends the order at the sample
+            before its first repetition: the same order, cut short.
 
     Raises:
         BadData: a share above 0 has no rows.
@@ -67,7 +74,15 @@ def draw(
         rng = generator(seed, f"data order: rows of {called[index]}")
         rounds = [rng.permutation(size) for _ in range(-(-count // size))] if count else []
         rows[order == index] = np.concatenate(rounds)[:count] if rounds else []
-    return Draw(order, rows)
+    length = samples if exhausted == "repeat" else _before_repetition(order, sizes)
+    return Draw(order[:length], rows[:length])
+
+
+def _before_repetition(order: np.ndarray, sizes: Sequence[int]) -> int:
+    """How many samples come before any share is asked for more rows than it has."""
+    places = (np.flatnonzero(order == index) for index in range(len(sizes)))
+    repeated = (own[size] for own, size in zip(places, sizes, strict=True) if len(own) > size)
+    return min(map(int, repeated), default=len(order))
 
 
 def apportion(shares: Sequence[float], samples: int) -> list[int]:

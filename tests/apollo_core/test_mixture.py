@@ -65,6 +65,33 @@ def test_one_share_of_another_size_leaves_the_rows_of_the_others_as_they_were():
     assert (small.row[own] == large.row[own]).all()
 
 
+@given(shares=weights, sizes=sizes_of, samples=st.integers(1, 200), seed=st.integers(0, 2**31))
+def test_data_that_run_out_may_end_the_order_before_anything_is_repeated(
+    shares, sizes, samples, seed
+):
+    sizes = sizes[: len(shares)]
+    whole = draw(shares, sizes, samples=samples, seed=seed)
+    cut = draw(shares, sizes, samples=samples, seed=seed, exhausted="end")
+    assert cut.share.tolist() == whole.share[: len(cut)].tolist()
+    assert cut.row.tolist() == whole.row[: len(cut)].tolist()
+    seen = list(zip(cut.share.tolist(), cut.row.tolist(), strict=True))
+    assert len(set(seen)) == len(seen)
+    if len(cut) < samples:  # the very next one would be a repetition
+        assert (int(whole.share[len(cut)]), int(whole.row[len(cut)])) in seen
+
+
+def test_a_share_is_met_in_expectation_wherever_one_looks():
+    """The mean over seeds of each share among the first samples, against what was asked."""
+    asked, first = np.array([50.0, 30, 15, 5]), 16
+    found = np.zeros(4)
+    for seed in range(400):
+        drawn = draw(list(asked), [9, 9, 9, 9], samples=200, seed=seed)
+        found += np.bincount(drawn.share[:first], minlength=4)
+    expected = asked / 100 * first * 400
+    deviations = np.sqrt(expected * (1 - asked / 100))
+    assert (np.abs(found - expected) < 4 * deviations).all()
+
+
 def test_drawing_does_not_touch_the_global_generators():
     np.random.seed(1)
     expected = np.random.random()
