@@ -11,7 +11,7 @@ from typing import Literal
 from apollo_core.errors import BadInput
 
 # Last blocks of a published model that its adapter leaves out, with the reasons there.
-DROPPED_BLOCKS = {"clip": 1, "internvideo2": 1}
+DROPPED_BLOCKS = {"clip": 1, "languagebind_video": 1, "internvideo2": 1}
 
 # DINOv2's published position tables are of 37 x 37 patches, 518 pixels. At 378 its grid is SigLIP's
 # 27 x 27, so that joining the two interpolates neither; the table is interpolated instead.

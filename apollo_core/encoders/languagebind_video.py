@@ -1,8 +1,9 @@
 """LanguageBind's video encoder: CLIP ViT-L/14 with attention over time in front of every layer.
 
-Features are those of the last layer, before the norm that only the pooled class token passes. The
-class token of each frame takes part in both attentions and is left out of the grid. The published
-preprocessing crops and mirrors clips at random, at evaluation too; neither is done here.
+Features are those after the last layer but one, not normalised, for the reasons in `clip.py`: here
+too, only class tokens were pooled in training. They take part in both attentions and are left out
+of the grid. The published preprocessing crops and mirrors clips at random, at evaluation too;
+neither is done here.
 
 Of the published weights the full fine-tunes load (`..._V1.5_FT`, `..._FT`); those that were trained
 with low-rank adapters are refused, since their tensors would have to be merged first.
@@ -26,7 +27,7 @@ from apollo_core.encoders.blocks import Mlp, attend, initialise
 from apollo_core.encoders.encoder import CLIP_MEAN, CLIP_STD, InputSpec, VideoEncoder
 from apollo_core.encoders.positions import Grid
 from apollo_core.errors import BadData, pick
-from apollo_core.geometry import VisionGeometry
+from apollo_core.geometry import DROPPED_BLOCKS, VisionGeometry
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -96,7 +97,7 @@ class Layer(nn.Module):
 
 
 class LanguageBindVideo(VideoEncoder):
-    """Features of every patch of every frame after the last layer, not normalised."""
+    """Features of every patch of every frame after the last layer built, not normalised."""
 
     def __init__(
         self,
@@ -147,7 +148,11 @@ def create(geometry: VisionGeometry, *, frames_per_clip: int) -> LanguageBindVid
 
 
 def load(source: str, *, revision: str, frames_per_clip: int) -> LanguageBindVideo:
-    """A published or local checkpoint; its embeddings of time are resized to the clip length."""
+    """A published or local checkpoint, its last layer left out.
+
+    Its embeddings of time are resized to the clip length: linearly, which is ours, as the published
+    code takes 8 frames only.
+    """
     checkpoint = checkpoints.read(
         source,
         revision=revision,
@@ -164,11 +169,12 @@ def load(source: str, *, revision: str, frames_per_clip: int) -> LanguageBindVid
             activation=pick(_ACTIVATIONS, name, field=f"{checkpoint.origin}: hidden_act"),
             eps=checkpoint.config.get("layer_norm_eps", _EPS),
         )
-    for index in range(len(encoder.layers)):
+    used = len(encoder.layers)
+    for index in range(used):
         checkpoint = _resized_in_time(
             checkpoint, f"layers.{index}.temporal_embedding", frames_per_clip
         )
-    checkpoints.fill(encoder, checkpoint, left_out=_LEFT_OUT)
+    checkpoints.fill(encoder, checkpoint, left_out=(*_LEFT_OUT, f"layers.{used}"))
     return encoder
 
 
@@ -202,7 +208,7 @@ def _geometry(checkpoint: Checkpoint) -> VisionGeometry:
     side = positions.square_grid(places, 1, origin=checkpoint.origin).rows
     return VisionGeometry(
         dim=dim,
-        depth=checkpoint.count("layers"),
+        depth=checkpoint.count("layers") - DROPPED_BLOCKS["languagebind_video"],
         heads=checkpoint.number("num_attention_heads", None),
         mlp=checkpoint.shape("layers.0.mlp.fc1.weight", 2)[0],
         size=side * patch,

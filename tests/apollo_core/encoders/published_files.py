@@ -17,7 +17,7 @@ from apollo_core.geometry import VisionGeometry
 
 VJEPA = VisionGeometry(dim=20, depth=2, heads=2, mlp=24, size=8, patch=4, frames=16, tubelet=2)
 INTERNVIDEO2 = VisionGeometry(dim=12, depth=40, heads=2, mlp=20, size=6, patch=3, frames=4)
-LANGUAGEBIND = VisionGeometry(dim=16, depth=2, heads=2, mlp=24, size=8, patch=4, frames=8)
+LANGUAGEBIND = VisionGeometry(dim=16, depth=3, heads=2, mlp=24, size=8, patch=4, frames=8)
 
 
 def vjepa_tensors() -> dict[str, Tensor]:
