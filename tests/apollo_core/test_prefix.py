@@ -9,21 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import SIZES, a_video, clips, llama, lmm, qwen2
+from tiny_languages import gemma2, gpt2, mamba, mistral, openai_gpt
+from tiny_models import a_video, clips, llama, lmm, qwen2
 from torch import nn
-from transformers import (
-    Gemma2Config,
-    Gemma2ForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    MambaConfig,
-    MambaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    OpenAIGPTConfig,
-    OpenAIGPTLMHeadModel,
-    PreTrainedModel,
-)
 
 from apollo_core.batch import collate
 from apollo_core.chat import TEXT, Encoded, encode_answer
@@ -31,7 +19,6 @@ from apollo_core.design import QFormerResampler
 from apollo_core.integration import VISUAL
 from apollo_core.manifest import Item
 from apollo_core.media import Shown
-from apollo_core.microworld.parts import VOCABULARY_SIZE
 from apollo_core.microworld.tokenizer import build_tokenizer
 from apollo_core.model import VideoLMM
 from apollo_core.prefix import begin, shared_length
@@ -47,40 +34,6 @@ QUESTIONS = (
     "how many squares are there?",
     "which digit is shown?",
 )
-
-
-def gemma2() -> PreTrainedModel:
-    """Attention in a window of 7 positions in every other layer, and capped logits."""
-    torch.manual_seed(0)
-    config = Gemma2Config(
-        **SIZES, head_dim=8, sliding_window=7, final_logit_softcapping=5.0, query_pre_attn_scalar=8
-    )
-    return Gemma2ForCausalLM(config).eval()
-
-
-def mistral() -> PreTrainedModel:
-    return MistralForCausalLM(MistralConfig(**SIZES, sliding_window=7)).eval()
-
-
-def gpt2() -> PreTrainedModel:
-    """Learned absolute positions."""
-    config = GPT2Config(
-        n_embd=32, n_layer=2, n_head=4, vocab_size=VOCABULARY_SIZE, n_positions=512,
-        bos_token_id=None, eos_token_id=None,
-    )  # fmt: skip
-    return GPT2LMHeadModel(config).eval()
-
-
-def mamba() -> PreTrainedModel:
-    """A state in place of keys and values."""
-    sizes: dict[str, Any] = {"vocab_size": VOCABULARY_SIZE, "state_size": 4}
-    return MambaForCausalLM(MambaConfig(hidden_size=32, num_hidden_layers=2, **sizes)).eval()
-
-
-def openai_gpt() -> PreTrainedModel:
-    """Too old for a cache."""
-    sizes: dict[str, Any] = {"vocab_size": VOCABULARY_SIZE, "n_positions": 512}
-    return OpenAIGPTLMHeadModel(OpenAIGPTConfig(n_embd=32, n_layer=2, n_head=4, **sizes)).eval()
 
 
 def rows_about(clip_count: int, questions: Sequence[str] = QUESTIONS) -> list[Encoded]:
