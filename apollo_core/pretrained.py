@@ -56,6 +56,7 @@ def load_whole(
     """
     disable_progress_bar()
     set_verbosity_error()  # its report of missing weights is a table of every one of them
+    _refuse_without_config(source, revision)
     try:
         model, info = cast(Any, kind).from_pretrained(
             source,
@@ -88,10 +89,21 @@ def load_config(kind: type[Config] | Any, source: str, *, revision: str) -> Conf
     Raises:
         BadData: there is none, or none that can be read.
     """
+    _refuse_without_config(source, revision)
     try:
         return cast(Any, kind).from_pretrained(source, revision=revision, trust_remote_code=False)
     except _UNREADABLE as error:
         raise BadData(f"{source}: has no config that can be read: {error}") from error
+
+
+def _refuse_without_config(source: str, revision: str) -> None:
+    """Without one, transformers takes the defaults of the class and says nothing."""
+    try:
+        config, _ = PretrainedConfig.get_config_dict(source, revision=revision)
+    except _UNREADABLE as error:
+        raise BadData(f"{source}: has no config that can be read: {error}") from error
+    if not config:
+        raise BadData(f"{source}: has no config.json")
 
 
 def unlisted(keys: Iterable[str], left_out: Sequence[str]) -> set[str]:
