@@ -28,6 +28,7 @@ from orchestrator.speeds import Speeds
 _PICTURES = {"text": 0, "image": 1, "multi_image": 3}
 # ApolloBench has 400 questions; the microworld asks up to five of each video.
 _ITEMS, _ITEMS_PER_MICRO_VIDEO = 400, 5
+_OPTIONS = 4  # assumed of a question
 _BYTES_PER_PARAMETER = 4  # checkpoints are float32
 
 
@@ -149,7 +150,9 @@ def _passes(rates: Rates) -> dict[str, int]:
 def _evaluation(plan: Plan, regime: Regime, identity: EvaluateIdentity, sizes: ModelSizes) -> float:
     clips = {"video": clip_count(identity.sampling, plan.sweep.data.video_seconds)}.get(regime, 1)
     clips = 0 if regime == "text" else clips
-    return clips * (sizes.vision_forward() + sizes.connector_forward()) + sizes.llm_forward(clips)
+    seen = clips * (sizes.vision_forward() + sizes.connector_forward()) + sizes.llm_forward(clips)
+    # Further orders of the options share what comes before the question.
+    return seen + (min(identity.rotations, _OPTIONS) - 1) * sizes.llm_forward(0)
 
 
 def _items(plan: Plan) -> int:

@@ -27,6 +27,7 @@ from apollo_core.frozen import Frozen
 from apollo_core.microworld.spec import WorldSpec
 from apollo_core.stages.identity import (
     BadMedia,
+    EvaluateIdentity,
     Precision,
     Prompt,
     Regime,
@@ -229,11 +230,15 @@ class Data(Frozen):
         return 60.0
 
 
+_ROTATIONS = EvaluateIdentity.model_fields["rotations"].default
+
+
 class Evaluation(Frozen):
     """One benchmark, its regimes and how an item is scored.
 
     `name` is the first part of its metrics' names, else `benchmark` is. Without `prompt`, letters
-    are asked with the options listed and options' texts without.
+    and generated answers are asked with the options listed, options' texts without. `rotations`:
+    in how many cyclic orders the options are listed, at most as many as there are.
     """
 
     benchmark: Name
@@ -243,6 +248,16 @@ class Evaluation(Frozen):
     prompt: Prompt | None = None
     sampling: PartialSampling | None = None
     name: Name | None = None
+    rotations: Annotated[int, Field(ge=1, le=26)] = _ROTATIONS
+
+    @model_validator(mode="after")
+    def _something_to_rotate(self) -> Evaluation:
+        if self.rotations > 1 and self.full_prompt != "lettered-v1":
+            raise ValueError(
+                f"rotations={self.rotations}, but the prompt {self.full_prompt!r} lists no "
+                "options, so all orders are one; set `prompt: lettered-v1`, or leave rotations out"
+            )
+        return self
 
     @property
     def metric(self) -> str:
@@ -252,7 +267,7 @@ class Evaluation(Frozen):
     @property
     def full_prompt(self) -> Prompt:
         """The prompt, chosen by the scoring where absent."""
-        return self.prompt or ("lettered-v1" if self.scoring == "letters" else "question-v1")
+        return self.prompt or ("question-v1" if self.scoring == "options" else "lettered-v1")
 
 
 class ExecutionBlock(Execution):
