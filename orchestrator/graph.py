@@ -221,7 +221,7 @@ class _Builder:
         identity = TrainIdentity(
             model=model.identity,
             seed=replicate.seed,
-            sampling=stage_sampling(spec.sampling, design.sampling, self.sweep.base.sampling),
+            sampling=stage_sampling(spec.sampling, design, self.sweep.base.sampling),
             lr=spec.lr,
             data=shares,
             samples=spec.samples,
@@ -245,11 +245,12 @@ class _Builder:
         identity = EvaluateIdentity(
             model=model.identity,
             seed=replicate.seed,
-            sampling=stage_sampling(entry.sampling, design.sampling, self.sweep.base.sampling),
+            sampling=stage_sampling(entry.sampling, design, self.sweep.base.sampling),
             benchmark=manifest.fingerprint,
             regimes=_in_order(entry.regimes),
             scoring=entry.scoring,
             prompt=entry.full_prompt,
+            rotations=entry.rotations,
             bad_media=self.sweep.data.bad_media,
             precision=self.sweep.execution.precision,
         )

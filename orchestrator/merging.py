@@ -24,6 +24,7 @@ from apollo_core.design import (
     UniformSampling,
 )
 from apollo_core.frozen import Frozen
+from apollo_core.token_system import clips_within
 from orchestrator.schedule_types import PartialSampling, PartialStage, StageSpec
 from orchestrator.sweep_types import Level, Scale, Sweep
 from orchestrator.yaml_reading import KeyPath
@@ -36,6 +37,7 @@ RESAMPLERS: dict[str, type[Frozen]] = {
     "attention_pool": AttentionPoolResampler,
     "qformer": QFormerResampler,
 }
+_BUDGETS = {"max_clips", "max_tokens"}
 _KINDS = {"sampling": ("mode", SAMPLINGS), "resampler": ("kind", RESAMPLERS)}
 _SAMPLING: TypeAdapter[Sampling] = TypeAdapter(Sampling)
 
@@ -71,33 +73,44 @@ def _needed(kind: type[Frozen] | None, old: Mapping[str, object], tag: str) -> d
     return {name: value for name, value in old.items() if name in required}
 
 
-def stage_sampling(asked: PartialSampling | None, design: Sampling, base: Sampling) -> Sampling:
+def stage_sampling(asked: PartialSampling | None, design: Design, base: Sampling) -> Sampling:
     """A design's sampling with what a stage or an evaluation changes.
 
     Keys that another mode owns have no effect while the mode stays (`max_clips` under `uniform`).
     A changed mode takes what it needs and is not given from the design, then from the base.
+    `max_tokens` has room for as many clips as the design's tokens per clip allow.
 
     Raises:
         ValueError: the result is no sampling (pydantic's error), or it cuts clips otherwise than
             the design's model, whose connector is built for a clip's length.
     """
     if asked is None:
-        return design
-    change = asked.model_dump(exclude_unset=True, exclude_none=True)
-    own, mode = design.model_dump(), change.get("mode", design.mode)
-    if mode == design.mode:
+        return design.sampling
+    change = _in_clips(asked.model_dump(exclude_unset=True, exclude_none=True), design)
+    own, mode = design.sampling.model_dump(), change.get("mode", design.sampling.mode)
+    if mode == design.sampling.mode:
         fields = SAMPLINGS[mode].model_fields
         merged = {**own, **{name: value for name, value in change.items() if name in fields}}
     else:
         needed = _needed(SAMPLINGS[mode], {**base.model_dump(), **own}, "mode")
         merged = {**needed, **change}
     result = _SAMPLING.validate_python(merged)
-    if result.frames_per_clip != design.frames_per_clip:
+    built_for = design.sampling.frames_per_clip
+    if result.frames_per_clip != built_for:
         raise ValueError(
             f"frames_per_clip={result.frames_per_clip} differs from the design's "
-            f"{design.frames_per_clip}, which the connector is built for; leave it out"
+            f"{built_for}, which the connector is built for; leave it out"
         )
     return result
+
+
+def _in_clips(change: dict[str, Any], design: Design) -> dict[str, Any]:
+    """What is asked, its budget of tokens as one of clips."""
+    if "max_tokens" not in change:
+        return change
+    per_clip = design.resampler.tokens_per_frame * design.sampling.frames_per_clip
+    clips = clips_within(change["max_tokens"], per_clip)
+    return {**{k: v for k, v in change.items() if k != "max_tokens"}, "max_clips": clips}
 
 
 def scale_schedule(sweep: Sweep, scale: Scale, schedule: str) -> tuple[StageSpec, ...]:
@@ -113,6 +126,8 @@ def _override(stage: StageSpec, change: PartialStage) -> StageSpec:
     merged: dict[str, Any] = stage.model_dump(exclude_unset=True)
     for name, value in change.model_dump(exclude_unset=True, exclude_none=True).items():
         old = merged.get(name)
+        if isinstance(old, dict) and value.keys() & _BUDGETS:  # one budget replaces the other
+            old = {key: inner for key, inner in old.items() if key not in _BUDGETS}
         merged[name] = {**old, **value} if isinstance(old, dict) else value
     return StageSpec.model_validate(merged)
 

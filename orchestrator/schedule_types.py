@@ -19,6 +19,7 @@ from pydantic import (
     StringConstraints,
     Tag,
     field_validator,
+    model_validator,
 )
 from pydantic_core.core_schema import ValidationInfo
 
@@ -38,13 +39,26 @@ _WARMUP, _DECAY, _CLIP, _EXHAUSTED = (
 
 
 class PartialSampling(Frozen):
-    """What a stage or an evaluation changes of a design's sampling; absent = the design's."""
+    """What a stage or an evaluation changes of a design's sampling; absent = the design's.
+
+    `max_tokens`, visual tokens that one video may cost, says `max_clips` by the design's tokens per
+    clip.
+    """
 
     mode: Literal["fps", "uniform"] | None = None
     fps: FrameRate | None = None
     max_clips: Count | None = None
+    max_tokens: Annotated[
+        Count | None, Field(description="the budget of visual tokens per video; gives max_clips")
+    ] = None
     frames: Count | None = None
     frames_per_clip: Count | None = None
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> PartialSampling:
+        if self.max_tokens is not None and self.max_clips is not None:
+            raise ValueError("max_clips and max_tokens are two ways to say one budget; keep one")
+        return self
 
 
 class PresetStage(Frozen):

@@ -212,7 +212,7 @@ def _sampling(
 ) -> Iterator[Problem]:
     for named in designs:
         try:
-            stage_sampling(asked, named.design.sampling, sweep.base.sampling)
+            stage_sampling(asked, named.design, sweep.base.sampling)
         except ValidationError as error:
             detail = error.errors(include_url=False)[0]
             what = f"{detail['loc'][-1]}: {detail['msg'].removeprefix('Value error, ').lower()}"
