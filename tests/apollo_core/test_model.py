@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from tiny_models import (
     POOLING,
     SIZES,
     a_video,
+    an_image,
     clips,
     conversation,
     conversations,
@@ -29,8 +33,13 @@ from transformers import (
 )
 
 from apollo_core.batch import Batch, collate
-from apollo_core.chat import IGNORED, encode_training
+from apollo_core.chat import IGNORED, Encoded, encode_training
+from apollo_core.clip_merging import merge
+from apollo_core.decoding import Decoder
+from apollo_core.design import FpsSampling, MemoryBank
+from apollo_core.errors import BadData
 from apollo_core.integration import END, START, VISUAL
+from apollo_core.media import MediaReader, Shown
 from apollo_core.microworld.tokenizer import build_tokenizer
 from apollo_core.model import VideoLMM
 from apollo_core.pixels import to_unit
@@ -173,3 +182,83 @@ def test_what_is_seen_changes_the_answer():
     )
     assert torch.equal(batch.tokens, other.tokens)
     assert not torch.isclose(model.loss(batch), model.loss(other))
+
+
+MEMORY = MemoryBank(long=2, recent=1)
+
+
+def a_remembered_video(frames: np.ndarray) -> Shown:
+    """As a reader with `MEMORY` shows it."""
+    count = min(len(frames), 3)
+    return replace(a_video(frames), written=(VISUAL * count,), places=(count,))
+
+
+def asked_about(*written: str) -> Encoded:
+    turns = [("user", f"{' '.join(written)} which digit?"), ("assistant", "7")]
+    return encode_training(TOKENIZER, turns, tokens_per_clip=8)
+
+
+def collate_one(shown: Shown) -> Batch:
+    return collate([asked_about(*shown.written)], [shown], [0], tokens_per_clip=8)
+
+
+def test_several_media_in_one_conversation_stand_in_their_order():
+    model = lmm()
+    first, image, second = a_video(clips(2, 1)), an_image(clips(1, 2)), a_video(clips(1, 3))
+    parts = (first, image, second)
+    together = Shown(
+        np.concatenate([one.frames for one in parts]),
+        tuple(one.written[0] for one in parts),
+        2.0,
+        (2, 1, 1),
+        (False, True, False),
+    )
+    batch = collate([asked_about(*together.written)], [together], [0], tokens_per_clip=8)
+    assert batch.medium.tolist() == [0, 0, 1, 2]
+    assert batch.still.tolist() == [False, False, True, False]
+    alone = [model.visual_tokens(collate_one(one)) for one in parts]
+    here = batch.source[0] >= 0
+    torch.testing.assert_close(
+        model.embed(batch)[0][here], torch.cat(alone).flatten(0, 1), atol=1e-5, rtol=1e-4
+    )
+
+
+def test_a_long_video_keeps_its_last_clips_and_averages_of_the_earlier_ones():
+    model, plain = lmm(memory=MEMORY), lmm()
+    batch = collate_one(a_remembered_video(clips(6)))
+    with torch.no_grad():
+        whole = plain.visual_tokens(batch)
+        embedded = model.embed(batch)[0][batch.source[0] >= 0]
+    expected = torch.cat([merge(whole[:5], 2), whole[5:]]).flatten(0, 1)
+    torch.testing.assert_close(embedded, expected)
+
+
+def test_a_memory_bank_leaves_images_and_shorter_videos_as_they_are():
+    remembering, plain = lmm(memory=MEMORY), lmm()
+    media = [a_video(clips(3, 1)), an_image(clips(4, 2))]
+    encoded = [asked_about(*one.written) for one in media]
+    batch = collate(encoded, media, [0, 1], tokens_per_clip=8)
+    with torch.no_grad():
+        assert torch.equal(remembering.embed(batch), plain.embed(batch))
+
+
+def test_text_and_features_of_another_memory_bank_are_refused_with_both_counts():
+    remembered, whole = collate_one(a_remembered_video(clips(6))), collate_one(a_video(clips(6)))
+    with pytest.raises(BadData, match=r"places for 48 visual tokens, the connector gives 24"):
+        lmm(memory=MEMORY).loss(whole)
+    with pytest.raises(BadData, match=r"places for 24 visual tokens, the connector gives 48"):
+        lmm().loss(remembered)
+
+
+def test_a_long_video_file_is_read_written_and_trained_on_with_a_memory_bank(
+    decoder: Decoder, nasa: Path
+):
+    sampling = FpsSampling(mode="fps", fps=2, frames_per_clip=4, max_clips=25)
+    reader = MediaReader(decoder, nasa.parent, sampling, "timestamps-separators", 32, MEMORY)
+    shown = reader.video(nasa.name)
+    assert shown.counts == (7,)
+    assert shown.written[0].count(VISUAL) == 3
+    model = lmm(memory=MEMORY)
+    model.loss(collate_one(shown)).backward()
+    assert model.connector.marks.grad is not None
+    assert all(p.grad is not None for p in model.vision[1].parameters())
