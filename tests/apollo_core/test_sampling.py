@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from apollo_core.design import FpsSampling, Sampling, UniformSampling
 from apollo_core.errors import BadInput
+from apollo_core.media import MediaReader
 from apollo_core.sampling import (
     CLOCK_STEP,
     Sampled,
@@ -251,3 +252,83 @@ def test_the_record_of_a_slow_source_has_the_rate_of_the_source():
     starts, duration = constant_rate(1, 60)
     assert recorded(starts, duration, fps(4)).realised_fps == pytest.approx(1)
     assert recorded([0.0], 2.0, fps(4)).realised_fps == 0
+
+
+SOURCES = [10.0, 15.0, 24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 50.0, 60000 / 1001, 120.0]
+
+
+@given(st.sampled_from(SOURCES), st.sampled_from([0.5, 1.0, 2.0, 3.0, 4.0, 7.0]))
+def test_no_stride_is_rounded_so_no_clip_plays_faster_than_asked(source, rate):
+    # 29.97 / 2 floored is a stride of 14: clips 7 % too fast, and the end of a video never reached.
+    starts, duration = constant_rate(source, round(source * 60))
+    clips = sample(starts, duration, fps(rate, frames_per_clip=16))
+    for clip in clips:
+        shown = np.array([starts[frame] for frame in clip.frames])
+        assert np.all(np.abs(shown - clip.times) <= 1 / source + CLOCK_STEP)
+        assert shown[-1] - shown[0] == pytest.approx(15 / rate, abs=1 / source + 1e-6)
+    assert realised(clips, starts) == pytest.approx(rate, rel=rate / source / 15 + 1e-6)
+
+
+@given(st.sampled_from(SOURCES), st.sampled_from([0.5, 1.0, 2.0, 4.0]))
+def test_times_are_seconds_of_the_video_and_not_indices_over_a_stride(source, rate):
+    starts, duration = constant_rate(source, round(source * 40))
+    clips = sample(starts, duration, fps(rate))
+    assert clips[-1].end == pytest.approx(duration)
+    assert clips[-1].times[-1] == pytest.approx(duration - 0.5 / rate)
+    assert starts[clips[-1].frames[-1]] == pytest.approx(duration - 0.5 / rate, abs=1 / source)
+
+
+@given(videos(), st.floats(0.5, 30), st.integers(1, 8), st.integers(2, 6))
+def test_over_the_budget_the_whole_video_is_spanned_evenly(video, rate, frames_per_clip, budget):
+    starts, duration = video
+    sampling = fps(rate, frames_per_clip=frames_per_clip, max_clips=budget)
+    if covering_clips(duration, sampling) <= budget:
+        return
+    clips = sample(starts, duration, sampling)
+    assert len(clips) == budget
+    assert (clips[0].start, clips[-1].end) == (0, pytest.approx(duration))
+    between = np.diff([clip.start for clip in clips])
+    assert np.allclose(between, between[0])
+    assert between[0] >= frames_per_clip / rate - 1e-9
+    assert all(np.allclose(np.diff(clip.times), 1 / rate) for clip in clips)
+
+
+@given(videos(), st.integers(1, 16))
+def test_a_video_shorter_than_a_clip_is_one_clip_from_start_to_end(video, frames_per_clip):
+    starts, duration = video
+    rate = 0.999 * frames_per_clip / duration
+    (clip,) = sample(starts, duration, fps(rate, frames_per_clip=frames_per_clip))
+    assert (clip.start, clip.end) == (0, duration)
+    assert len(clip.frames) == frames_per_clip
+
+
+@given(st.floats(0.2, 2), st.integers(4, 60), st.sampled_from([4.0, 8.0, 24.0]))
+def test_a_source_slower_than_asked_shows_every_frame_at_its_own_rate(source, count, rate):
+    starts, duration = constant_rate(source, count)
+    clips = sample(starts, duration, fps(rate))
+    # A rest of at most half a step earns no clip; but then no frame is that short.
+    assert {frame for clip in clips for frame in clip.frames} == set(range(count))
+    found = record(clips, fps(rate), duration=duration, rate=realised(clips, starts))
+    assert found.realised_fps == pytest.approx(source, rel=0.01)
+    assert (found.fps, found.cut) == (rate, False)
+
+
+@given(st.integers(1, 20), st.sampled_from([1, 2, 4, 8]))
+def test_uniform_sampling_that_divides_the_video_repeats_and_skips_nothing(clips, frames_per_clip):
+    starts, duration = constant_rate(25, clips * frames_per_clip)
+    frames = clips * frames_per_clip
+    found = sample(starts, duration, uniform(frames, frames_per_clip=frames_per_clip))
+    assert [frame for clip in found for frame in clip.frames] == list(range(frames))
+
+
+def test_a_stage_records_the_sampling_of_real_videos(decoder, numbered_video, tmp_path):
+    steady = numbered_video("steady.mp4", range(0, 2000, 40))
+    wild = numbered_video("wild.mp4", [0, 40, 80, 120, 160, 1000, 2000, 3000])
+    reader = MediaReader(decoder, tmp_path, fps(2, max_clips=2), "plain", 16)
+    (first,) = reader.video(steady.name).sampled
+    (second,) = reader.video(wild.name).sampled
+    assert first is not None
+    assert second is not None
+    assert (first.clips, first.cut, first.realised_fps) == (1, False, pytest.approx(2, rel=0.05))
+    assert second.realised_fps < 2  # one frame a second from the first second on
+    assert reader.center_frame(steady.name).sampled == (None,)
