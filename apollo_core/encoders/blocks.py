@@ -67,6 +67,23 @@ class Mlp(nn.Module):
         return self.fc2(self.activation(self.fc1(x)))
 
 
+class RmsNorm(nn.Module):
+    r"""$w\,x / \sqrt{\overline{x^2} + \epsilon}$ in float32, handed on in the type it came in.
+
+    Not torch's module: its inputs and weights must be of one type, which autocast's are not.
+    """
+
+    def __init__(self, dim: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.eps = eps
+
+    def forward(self, x: Float[Tensor, "... dim"]) -> Float[Tensor, "... dim"]:
+        """Each token on its own."""
+        weight = self.weight.float()
+        return functional.rms_norm(x.float(), weight.shape, weight, self.eps).to(x.dtype)
+
+
 class LayerScale(nn.Module):
     """A learned factor for each channel, applied in float32 and handed on in the type it came in.
 

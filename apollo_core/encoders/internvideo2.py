@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from apollo_core import checkpoints
 from apollo_core.checkpoints import Checkpoint
 from apollo_core.encoders import positions
-from apollo_core.encoders.blocks import Block, PatchEmbedding, initialise
+from apollo_core.encoders.blocks import Block, PatchEmbedding, RmsNorm, initialise
 from apollo_core.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, InputSpec, VideoEncoder
 from apollo_core.encoders.positions import Grid
 from apollo_core.encoders.tubelets import whole_tubelets
@@ -69,7 +69,7 @@ class InternVideo2(VideoEncoder):
                 dim,
                 geometry.heads,
                 geometry.mlp,
-                norm=partial(nn.RMSNorm, eps=1e-6),
+                norm=partial(RmsNorm, eps=1e-6),
                 qkv_bias=False,
                 qk_norm=True,
                 layer_scale=layer_scale,

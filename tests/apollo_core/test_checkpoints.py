@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import huggingface_hub
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -30,6 +31,32 @@ def model() -> nn.Module:
 class Harmful:
     def __reduce__(self):
         return os.system, ("exit 1",)
+
+
+@pytest.fixture
+def offline_cache(tmp_path, monkeypatch):
+    """The Hugging Face cache of a machine without a network, empty."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def test_a_repository_that_was_fetched_before_is_read_without_a_network(offline_cache):
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    snapshot = offline_cache / "models--org--video" / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    torch.save(TENSORS, snapshot / "video.pt")
+    found = checkpoints.read(
+        "org/video", revision=commit, family="internvideo2", entries=(), prefixes=()
+    )
+    assert found.tensors.keys() == TENSORS.keys()
+
+
+def test_a_repository_that_cannot_be_fetched_is_named_with_its_revision(offline_cache):
+    with pytest.raises(BadData, match="org/video@main: cannot be fetched"):
+        checkpoints.read(
+            "org/video", revision="main", family="internvideo2", entries=(), prefixes=()
+        )
 
 
 @pytest.mark.parametrize("name", ["x.pt", "x.pth", "x.pth.tar", "pytorch_model.bin"])

@@ -23,6 +23,7 @@ from published_files import (
 
 from apollo_core.catalogue import ENCODERS
 from apollo_core.encoders import internvideo2
+from apollo_core.encoders.blocks import LayerScale
 from apollo_core.errors import BadData
 
 FULL = ENCODERS["internvideo2-1b"].geometry
@@ -96,7 +97,7 @@ def test_a_file_of_more_blocks_than_the_published_one_is_refused(tmp_path):
 
 
 def test_factors_of_1e_5_are_applied_in_float32():
-    scale = internvideo2.Block(4, 1, 4, norm=torch.nn.RMSNorm, qkv_bias=False, layer_scale=1e-5).ls1
+    scale = LayerScale(4, 1e-5)
     scaled = scale(torch.ones(1, 1, 4, dtype=torch.bfloat16))
     assert scaled.dtype == torch.bfloat16
     torch.testing.assert_close(scaled.float(), torch.full((1, 1, 4), 1e-5), rtol=4e-3, atol=0)

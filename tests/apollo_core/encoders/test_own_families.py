@@ -61,6 +61,21 @@ def test_fresh_features_tell_clips_apart(family):
 
 
 @each_family
+def test_bfloat16_by_autocast_or_throughout_gives_the_same_features_to_its_precision(family):
+    geometry = replace(MICRO[0], tubelet=1)
+    encoder = FAMILIES[family][0].create(geometry, frames_per_clip=4).eval()
+    clips = torch.rand(2, 4, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        exact = encoder(clips)
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = encoder(clips)
+        narrow = encoder.bfloat16()(clips.bfloat16())
+    assert narrow.dtype == torch.bfloat16
+    for found in (mixed, narrow):
+        assert (found.float() - exact).norm() < 0.03 * exact.norm()
+
+
+@each_family
 def test_a_trained_encoder_gets_a_gradient_everywhere_and_a_frozen_one_nowhere(family):
     geometry = replace(MICRO[1], depth=2)
     encoder = FAMILIES[family][0].create(geometry, frames_per_clip=4)
