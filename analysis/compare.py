@@ -11,8 +11,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from analysis import consistency
-from analysis.consistency import Scores, Within
+from analysis import consistency, selection
+from analysis.agreement import decision_accuracy
+from analysis.consistency import Within
+from analysis.intervals import fisher_interval, square_interval
+from analysis.scores import Scores, is_constant
 from analysis.table import ScoreTable
 from analysis.verdict import Verdict, judge
 
@@ -71,10 +74,10 @@ def compare_pair(table: ScoreTable, metric: str, small: str, large: str) -> Pair
     x, y = shared[small].to_numpy(dtype=float), shared[large].to_numpy(dtype=float)
     n = len(shared)
     r, line = consistency.pearson(x, y), consistency.fit_line(x, y)
-    interval = None if r is None else consistency.fisher_interval(r, n)
+    interval = None if r is None else fisher_interval(r, n)
     # Rankings are read with higher as better, so a loss changes its sign here and only here.
     up, down = (-x, -y) if table.lower_is_better else (x, y)
-    lost = consistency.regret(up, down)
+    lost = selection.regret(up, down)
     spread = float(np.ptp(y)) if n else 0.0
     ks = [k for k in TOP_K if k < n]
     floored = _scales_at_chance(table, grid, metric, (small, large))
@@ -86,7 +89,7 @@ def compare_pair(table: ScoreTable, metric: str, small: str, large: str) -> Pair
         large=large,
         n=n,
         r2=None if r is None else r * r,
-        r2_ci=None if interval is None else consistency.square_interval(interval),
+        r2_ci=None if interval is None else square_interval(interval),
         pearson=r,
         pearson_ci=interval,
         sign=None if r is None else int(np.sign(r)),
@@ -94,13 +97,13 @@ def compare_pair(table: ScoreTable, metric: str, small: str, large: str) -> Pair
         intercept=line.intercept if line else None,
         spearman=consistency.spearman(x, y),
         kendall=consistency.kendall(x, y),
-        decision_accuracy=consistency.decision_accuracy(x, y),
+        decision_accuracy=decision_accuracy(x, y),
         regret=lost,
         regret_share=lost / spread if lost is not None and spread > 0 else None,
         winner=_best_designs(shared.index, up),
         best=_best_designs(shared.index, down),
-        top_k_recall={str(k): consistency.top_k_recall(up, down, k) for k in ks},
-        top_k_regret={str(k): consistency.top_k_regret(up, down, k) for k in ks},
+        top_k_recall={str(k): selection.top_k_recall(up, down, k) for k in ks},
+        top_k_regret={str(k): selection.top_k_regret(up, down, k) for k in ks},
         within=within,
         verdict=judge(interval, judged, signal=not floored),
         warnings=tuple(_warnings(n, {small: x, large: y}, within, floored)),
@@ -153,7 +156,7 @@ def _warnings(
     notes += [
         f"all {n} designs have the same score at {scale}: correlations are not defined"
         for scale, values in scores.items()
-        if n > 1 and consistency.is_constant(values)
+        if n > 1 and is_constant(values)
     ]
     notes += [
         f"no block of {block} holds two of these designs: nothing to compare within"

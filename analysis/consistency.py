@@ -13,13 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-Scores = NDArray[np.float64]
-
-# 1.96: the two-sided 95 % normal quantile, exactly.
-Z95 = float(stats.norm.ppf(0.975))
-# Means over seeds differ in their last bits where they should be equal; spread below this share of
-# the largest score is rounding, not signal.
-ROUNDING = 1e-12
+from analysis.agreement import pair_agreement
+from analysis.intervals import fisher_interval
+from analysis.scores import ROUNDING, Scores, is_constant
 
 
 @dataclass(frozen=True)
@@ -45,13 +41,6 @@ class Within:
     decision_accuracy: float | None
 
 
-def is_constant(scores: Scores) -> bool:
-    """Tell whether all scores are equal up to rounding (or there are none)."""
-    if scores.size == 0:
-        return True
-    return bool(np.ptp(scores) <= ROUNDING * np.max(np.abs(scores)))
-
-
 def pearson(small: Scores, large: Scores) -> float | None:
     r"""Pearson's r $= \sum \tilde s_i \tilde l_i / \sqrt{\sum \tilde s_i^2 \sum \tilde l_i^2}$.
 
@@ -75,30 +64,6 @@ def fit_line(small: Scores, large: Scores) -> Line | None:
     return Line(slope, float(large.mean() - slope * small.mean()))
 
 
-def fisher_interval(r: float, n: int, *, controls: int = 0) -> tuple[float, float] | None:
-    r"""95 % interval of a correlation: $\tanh(\operatorname{artanh} r \pm 1.96/\sqrt{n-k-3})$.
-
-    k = `controls` is the number of variables held fixed (0 for a plain correlation). Holds for
-    independent, roughly normal pairs; designs that share a block are not independent, and then the
-    interval is too narrow. None when n - k <= 3.
-
-    Source: Fisher (1921); for partial correlations Fisher (1924).
-    """
-    if n - controls <= 3:
-        return None
-    if abs(r) >= 1.0:
-        return (r, r)
-    centre, half = np.arctanh(r), Z95 / np.sqrt(n - controls - 3)
-    return (float(np.tanh(centre - half)), float(np.tanh(centre + half)))
-
-
-def square_interval(interval: tuple[float, float]) -> tuple[float, float]:
-    """Map an interval of r to one of r squared: it starts at 0 where r's interval spans 0."""
-    low, high = interval
-    squares = (low * low, high * high)
-    return (0.0 if low <= 0.0 <= high else min(squares), max(squares))
-
-
 def spearman(small: Scores, large: Scores) -> float | None:
     """Spearman's rank correlation: Pearson's r of the ranks, ties sharing their mean rank."""
     return pearson(stats.rankdata(small), stats.rankdata(large)) if small.size >= 2 else None
@@ -114,62 +79,6 @@ def kendall(small: Scores, large: Scores) -> float | None:
         return None
     tau, _ = stats.kendalltau(small, large)
     return float(tau)  # pyright: ignore[reportArgumentType]  (scipy's result type is untyped)
-
-
-def pair_agreement(small: Scores, large: Scores) -> tuple[Scores, NDArray[np.intp]]:
-    """Score each pair of designs: 1 ordered alike, 0 opposite, 1/2 when tied at either scale.
-
-    Returns:
-        The n(n-1)/2 agreements, and the indices (2, n(n-1)/2) of the designs of each pair.
-    """
-    i, j = np.triu_indices(small.size, k=1)
-    product = np.sign(small[i] - small[j]) * np.sign(large[i] - large[j])
-    return (1.0 + product) / 2.0, np.stack([i, j])
-
-
-def decision_accuracy(small: Scores, large: Scores) -> float | None:
-    r"""Share of design pairs that two scales order the same way, a tie at either counting 1/2.
-
-    $\frac{2}{n(n-1)} \sum_{i<j} \frac{1 + \operatorname{sign}(s_i - s_j)\operatorname{sign}(l_i -
-    l_j)}{2}$; without ties it equals $(\tau + 1) / 2$. A coin reaches 1/2.
-
-    Source: Magnusson et al. (2025), DataDecide, section 2; the tie rule is ours.
-    """
-    if small.size < 2:
-        return None
-    return float(pair_agreement(small, large)[0].mean())
-
-
-def regret(small: Scores, large: Scores) -> float | None:
-    """Points lost at the large scale by taking the small scale's winner; higher scores are better.
-
-    The large scale's best score less its score of the small scale's best design; where designs tie
-    for best at the small scale, the mean over them, as if one were drawn.
-    """
-    if small.size < 1:
-        return None
-    return float(large.max() - large[small == small.max()].mean())
-
-
-def top_k(scores: Scores, k: int) -> NDArray[np.bool_]:
-    """Mark the k best designs, and every design tied with the k-th; higher is better."""
-    cut = np.sort(scores)[-min(k, scores.size)]
-    return scores >= cut
-
-
-def top_k_recall(small: Scores, large: Scores, k: int) -> float | None:
-    """Share of the large scale's k best designs that are among the small scale's k best."""
-    if small.size < 1:
-        return None
-    best = top_k(large, k)
-    return float(top_k(small, k)[best].mean())
-
-
-def top_k_regret(small: Scores, large: Scores, k: int) -> float | None:
-    """Points lost at the large scale when the best of the small scale's k best is taken."""
-    if small.size < 1:
-        return None
-    return float(large.max() - large[top_k(small, k)].max())
 
 
 def within_blocks(small: Scores, large: Scores, blocks: NDArray[np.intp]) -> Within:
@@ -190,8 +99,9 @@ def within_blocks(small: Scores, large: Scores, blocks: NDArray[np.intp]) -> Wit
     n, n_blocks = int(keep.sum()), int(code.max(initial=-1)) + 1
     s, t = _deviations(small, code), _deviations(large, code)
     r = pearson(s, t)
-    agreement, pairs = pair_agreement(small, large)
-    together = code[pairs[0]] == code[pairs[1]]
+    i, j = np.triu_indices(n, k=1)
+    together = code[i] == code[j]
+    agreement = pair_agreement(small, large)
     return Within(
         n=n,
         blocks=n_blocks,
