@@ -64,9 +64,9 @@ ENCODER_FAMILIES: dict[str, bool] = {
 RESAMPLERS: dict[str, bool] = {
     "perceiver": True,
     "mlp_avg": True,
-    "conv_avg": False,
-    "attention_pool": False,
-    "qformer": False,
+    "conv_avg": True,
+    "attention_pool": True,
+    "qformer": True,
 }
 
 INTEGRATIONS: dict[str, bool] = {
@@ -77,7 +77,7 @@ INTEGRATIONS: dict[str, bool] = {
     "seconds": True,
 }
 
-JOININGS: dict[str, bool] = {"unified": True, "split": False}
+JOININGS: dict[str, bool] = {"unified": True, "split": True}
 
 
 LLMS: dict[str, LlmGeometry] = {

@@ -89,7 +89,6 @@ def _not_yet(sweep: Sweep, designs: tuple[NamedDesign, ...]) -> tuple[str, ...]:
             *([] if RESAMPLERS[design.resampler.kind] else [design.resampler.kind]),
             *([] if INTEGRATIONS[design.integration] else [design.integration]),
             *([] if JOININGS[design.joining] else [design.joining]),
-            *([] if design.memory is None else ["memory"]),
         ]
         names.update(dict.fromkeys(missing))
     return tuple(names)
