@@ -14,7 +14,7 @@ from apollo_core.errors import BadInput
 DROPPED_BLOCKS = {"clip": 1, "languagebind_video": 1, "internvideo2": 1}
 
 # DINOv2's published position tables are of 37 x 37 patches, 518 pixels. At 378 its grid is SigLIP's
-# 27 x 27, so that joining the two interpolates neither; the table is interpolated instead.
+# 27 x 27, so that joining the two interpolates neither; the table is interpolated, once.
 DINOV2_SIZE = 378
 
 
@@ -71,7 +71,6 @@ class VisionGeometry:
         frames: frames that one forward takes (1 for an image encoder).
         tubelet: frames per temporal slot.
         family: key of its anatomy, and of the adapter that builds it.
-        table: input side in pixels that the stored position table is of, where it isn't `size`.
         registers: tokens without a place in the picture, beside CLS.
     """
 
@@ -84,18 +83,12 @@ class VisionGeometry:
     frames: int = 1
     tubelet: int = 1
     family: str = "siglip"
-    table: int | None = None
     registers: int = 0
 
     @property
     def side(self) -> int:
         """Patches along one side of the output grid."""
         return self.size // self.patch
-
-    @property
-    def table_size(self) -> int:
-        """Input side in pixels that the stored position table is of."""
-        return self.table or self.size
 
     @property
     def mlp_ratio(self) -> int:
@@ -128,7 +121,7 @@ class VisionGeometry:
     def parameters(self) -> int:
         """All of what the adapter builds: matrices, patch embedding, vectors, position table."""
         anatomy = ANATOMIES[self.family]
-        patches = (self.table_size // self.patch) ** 2
+        patches = self.side**2
         stored = {"nothing": 0, "patch": patches, "patch of clip": self.frames * patches}
         in_block = anatomy.in_block + anatomy.in_frames * self.frames
         vectors = self.depth * in_block + anatomy.around + self.registers

@@ -37,7 +37,6 @@ def vision_geometry(name: str, *, family: str) -> VisionGeometry:
         frames=frames,
         tubelet=config.get("tubelet_size", 1),
         family=family,
-        table=stored,
         registers=config.get("num_register_tokens", 0),
     )
 

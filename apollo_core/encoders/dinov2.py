@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import (
     AutoConfig,
     Dinov2Config,
@@ -18,21 +19,18 @@ from apollo_core.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, FrameEncod
 from apollo_core.geometry import DINOV2_SIZE, VisionGeometry
 from apollo_core.pretrained import load_config, load_whole
 
+Model = Dinov2Model | Dinov2WithRegistersModel
+
 
 class Dinov2(FrameEncoder):
-    """Features after the final norm, without CLS and registers.
+    """Features after the final norm, without CLS and registers."""
 
-    Args:
-        model: its position table may be of another size.
-        size: side of the input in pixels.
-    """
-
-    def __init__(self, model: Dinov2Model | Dinov2WithRegistersModel, *, size: int) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
         # Stands for hidden patches in pretraining only: trained here, it would never change.
         cast(Any, model.embeddings).mask_token = None
         self.model = model
-        self._adopt(model.config, mean=IMAGENET_MEAN, std=IMAGENET_STD, size=size)
+        self._adopt(model.config, mean=IMAGENET_MEAN, std=IMAGENET_STD)
         self._before_patches = 1 + getattr(model.config, "num_register_tokens", 0)
 
     def encode_images(
@@ -49,14 +47,14 @@ def create(geometry: VisionGeometry, *, frames_per_clip: int) -> Dinov2:
         "mlp_ratio": geometry.mlp_ratio,
         "num_hidden_layers": geometry.depth,
         "num_attention_heads": geometry.heads,
-        "image_size": geometry.table_size,
+        "image_size": geometry.size,
         "patch_size": geometry.patch,
         "initializer_range": geometry.dim**-0.5,
     }
     if geometry.registers:
         config = Dinov2WithRegistersConfig(**shape, num_register_tokens=geometry.registers)
-        return Dinov2(Dinov2WithRegistersModel(config), size=geometry.size)
-    return Dinov2(Dinov2Model(Dinov2Config(**shape)), size=geometry.size)
+        return Dinov2(Dinov2WithRegistersModel(config))
+    return Dinov2(Dinov2Model(Dinov2Config(**shape)))
 
 
 def load(source: str, *, revision: str, frames_per_clip: int) -> Dinov2:
@@ -65,4 +63,19 @@ def load(source: str, *, revision: str, frames_per_clip: int) -> Dinov2:
     registers = config.model_type == Dinov2WithRegistersConfig.model_type
     kind = Dinov2WithRegistersModel if registers else Dinov2Model
     model = load_whole(kind, source, revision=revision)
-    return Dinov2(model, size=min(DINOV2_SIZE, side(model.config.image_size)))
+    _resize_table(model, min(DINOV2_SIZE, side(model.config.image_size)))
+    return Dinov2(model)
+
+
+def _resize_table(model: Model, size: int) -> None:
+    """Interpolate the position table to an input of `size` pixels, as the class would.
+
+    The class does so in each forward, by bicubic interpolation, whose gradient isn't the same to
+    the bit twice on a GPU.
+    """
+    patches = (size // side(model.config.patch_size)) ** 2
+    like = torch.empty(1, 1 + patches, model.config.hidden_size)
+    with torch.no_grad():
+        table = model.embeddings.interpolate_pos_encoding(like, size, size)
+    model.embeddings.position_embeddings = nn.Parameter(table.clone())
+    model.config.image_size = size

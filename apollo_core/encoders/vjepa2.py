@@ -52,6 +52,7 @@ def create(geometry: VisionGeometry, *, frames_per_clip: int) -> Vjepa2:
         patch_size=geometry.patch,
         tubelet_size=geometry.tubelet,
         initializer_range=geometry.dim**-0.5,
+        pred_num_hidden_layers=0,  # the class builds a predictor; the encoder alone is kept
     )
     return Vjepa2(VJEPA2Model(config))
 

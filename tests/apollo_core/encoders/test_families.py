@@ -26,10 +26,10 @@ each_family = pytest.mark.parametrize("family", FAMILIES)
 
 
 def geometry(family: str) -> VisionGeometry:
-    """A tiny size; DINOv2's with a table of another size, and registers."""
+    """A tiny size; DINOv2's with registers."""
     size = VisionGeometry(dim=24, depth=2, heads=2, mlp=48, size=16, patch=8, family=family)
     if family in PER_FRAME:
-        return replace(size, table=24, registers=2) if family == "dinov2" else size
+        return replace(size, registers=2) if family == "dinov2" else size
     return replace(size, frames=FRAMES, tubelet=TUBELETS.get(family, 1))
 
 

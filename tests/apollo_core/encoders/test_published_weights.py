@@ -13,7 +13,7 @@ from tiny_models import llama, qwen2
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from apollo_core.encoders import dinov2
-from apollo_core.encoders.encoder import VideoEncoder
+from apollo_core.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, VideoEncoder
 from apollo_core.encoders.families import FAMILIES
 from apollo_core.errors import BadData
 from apollo_core.pretrained import load_whole
@@ -201,19 +201,19 @@ def test_languagebinds_activation_is_its_configs(tmp_path):
     assert tower_of(load("languagebind-image", tmp_path)).config.hidden_act == "gelu"
 
 
-def test_dinov2_interpolates_its_positions_to_the_size_that_is_wanted(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["dinov2", "dinov2 with registers"])
+def test_dinov2_resizes_its_positions_once_to_the_size_that_is_wanted(tmp_path, monkeypatch, name):
     monkeypatch.setattr(dinov2, "DINOV2_SIZE", 24)
-    bare = publish(TOWERS["dinov2"], tmp_path)
-    assert load("dinov2", tmp_path).spec.size == SIDE  # never beyond its own
+    bare = publish(TOWERS[name], tmp_path)
+    assert load(name, tmp_path).spec.size == SIDE  # never beyond its own
     monkeypatch.setattr(dinov2, "DINOV2_SIZE", 8)
-    encoder = load("dinov2", tmp_path)
+    encoder = load(name, tmp_path)
+    assert tower_of(encoder).embeddings.position_embeddings.shape == (1, 1 + 1, 16)
     clips = torch.rand(1, 1, 3, 8, 8)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     with torch.no_grad():
-        grid = encoder(clips)
-        mean, std = (torch.tensor(v).view(3, 1, 1) for v in (encoder.spec.mean, encoder.spec.std))
-        whole = bare((clips[0] - mean) / std).last_hidden_state
-    assert grid.shape == (1, 1, 1, 1, 16)
-    torch.testing.assert_close(grid.flatten(), whole[0, 1])
+        grid, patches = encoder(clips), TOWERS[name].features(bare, (clips[0] - mean) / std)
+    torch.testing.assert_close(grid, patches.view(1, 1, 1, 1, 16))
 
 
 @pytest.mark.parametrize("frames", [2, 8])
