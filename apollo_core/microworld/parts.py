@@ -57,19 +57,46 @@ class MicroLlm:
     learns_from: Modality = "text"
 
 
-ENCODERS: dict[str, MicroEncoder] = {
-    "siglip": MicroEncoder(
-        "siglip",
-        VisionGeometry(dim=48, depth=2, heads=4, mlp=96, size=48, patch=12),
+def _image_encoder(family: str) -> MicroEncoder:
+    return MicroEncoder(
+        family,
+        VisionGeometry(dim=48, depth=2, heads=4, mlp=96, size=48, patch=12, family=family),
         learns_from="image",
         pretraining=Pretraining(samples=32000, batch_size=64, lr=3e-3),
-    ),
-    "videomae": MicroEncoder(
-        "videomae",
-        VisionGeometry(dim=48, depth=2, heads=4, mlp=96, size=48, patch=12, frames=4, tubelet=2),
+    )
+
+
+def _video_encoder(family: str, *, tubelet: int) -> MicroEncoder:
+    return MicroEncoder(
+        family,
+        VisionGeometry(
+            dim=48,
+            depth=2,
+            heads=4,
+            mlp=96,
+            size=48,
+            patch=12,
+            frames=4,
+            tubelet=tubelet,
+            family=family,
+        ),
         learns_from="video",
         pretraining=Pretraining(samples=8000, batch_size=32, lr=3e-3),
-    ),
+    )
+
+
+# Each name says whose architecture it is; its weights are of its own pretraining in the microworld.
+ENCODERS: dict[str, MicroEncoder] = {
+    "siglip": _image_encoder("siglip"),
+    "siglip2": _image_encoder("siglip"),
+    "clip": _image_encoder("clip"),
+    "languagebind-image": _image_encoder("clip"),
+    "dinov2": _image_encoder("dinov2"),
+    "videomae": _video_encoder("videomae", tubelet=2),
+    "vjepa": _video_encoder("vjepa", tubelet=2),
+    "vjepa2": _video_encoder("vjepa2", tubelet=2),
+    "languagebind-video": _video_encoder("languagebind_video", tubelet=1),
+    "internvideo2": _video_encoder("internvideo2", tubelet=1),
 }
 
 _PRETRAINING = Pretraining(samples=12800, batch_size=32, lr=3e-3)

@@ -4,6 +4,7 @@ from typing import get_args
 import pytest
 from small_sweep import planned, training
 
+from apollo_core.catalogue import JOININGS, RESAMPLERS
 from apollo_core.errors import BadInput, DataMissing
 from apollo_core.execution import Execution
 from apollo_core.stages import identity
@@ -216,14 +217,16 @@ def test_data_that_is_absent_makes_a_provisional_plan_that_a_run_refuses(tmp_pat
     assert "${APOLLO_NOWHERE}/captions.jsonl" in str(caught.value)
 
 
-def test_what_is_known_but_not_built_is_planned_and_refused_by_a_run(tmp_path):
+def test_what_is_known_but_not_built_is_planned_and_refused_by_a_run(tmp_path, monkeypatch):
+    monkeypatch.setitem(RESAMPLERS, "conv_avg", False)
+    monkeypatch.setitem(JOININGS, "split", False)
     changes = {
-        "base/encoders": ["internvideo2-1b"],
         "axes/resampler/conv": {"resampler": {"kind": "conv_avg"}},
+        "axes/joining/split": {"joining": "split"},
     }
     plan = planned(tmp_path, changes)
-    assert plan.not_yet == ("internvideo2-1b", "conv_avg")
-    with pytest.raises(BadInput, match="not yet built: internvideo2-1b, conv_avg"):
+    assert plan.not_yet == ("conv_avg", "split")
+    with pytest.raises(BadInput, match="not yet built: conv_avg, split"):
         plan.require_runnable()
 
 

@@ -40,5 +40,5 @@ def test_a_store_that_cannot_be_made_is_refused(sweep, temporary, place):
 
 def test_the_study_at_paper_scale_is_refused_for_what_it_lacks(fresh):
     said = fresh("run", SWEEPS / "apollo84.yaml")
-    assert_refused(said, "not yet built", "internvideo2", "revision")
+    assert_refused(said, "not pinned", "internvideo2", "revision")
     assert not fresh.store.exists()
