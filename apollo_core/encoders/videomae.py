@@ -31,6 +31,10 @@ class VideoMae(VideoEncoder):
 
     def __init__(self, model: VideoMAEModel) -> None:
         super().__init__()
+        # The class holds its table on the CPU and copies it to the device in every forward.
+        table = model.embeddings.position_embeddings
+        del model.embeddings.position_embeddings
+        model.embeddings.register_buffer("position_embeddings", table, persistent=False)
         self.model = model
         self._adopt(model.config, mean=IMAGENET_MEAN, std=IMAGENET_STD)
         plain = nn.LayerNorm(self.dim, eps=model.config.layer_norm_eps, elementwise_affine=False)

@@ -223,6 +223,8 @@ def test_videomae_takes_clips_of_another_length_than_it_was_trained_with(tmp_pat
     assert long(some_clips(frames)).shape == (2, frames // 2, 2, 2, 16)
     tables = [tower_of(each).embeddings.position_embeddings for each in (short, long)]
     torch.testing.assert_close(tables[0], tables[1][:, :4])
+    assert not [key for key in long.state_dict() if "position" in key]  # computed, not stored
+    assert tower_of(long.to("meta")).embeddings.position_embeddings.device.type == "meta"
 
 
 @pytest.mark.parametrize("frames", [1, 2, 6])
