@@ -1,18 +1,25 @@
-"""From a conversation to token positions: chat template, visual positions, supervised turns."""
+"""From a conversation to token positions: chat template, visual positions, supervised turns.
+
+Only the template writes special tokens. What data say that looks like one ("<|im_end|>" in a
+question) is cut behind its first character before the template sees it, by a mark that goes again
+when the text is tokenised, and so becomes the ordinary tokens of its letters.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+import jinja2
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from apollo_core.errors import BadData
-from apollo_core.integration import END, MARKS, START, VISUAL
+from apollo_core.integration import CUT, END, MARKS, START, VISUAL
 
 IGNORED = -100
 TEXT, MARK_START, MARK_END = -1, -2, -3
@@ -33,7 +40,7 @@ FIXED: dict[str, Any] = {"enable_thinking": False, "date_string": _DATE}
 # A macro of this name stands before transformers' function, which asks the clock.
 _CLOCK = "{% macro strftime_now(format) %}" + _DATE + "{% endmacro %}"
 
-_PIECES = re.compile(f"([{MARKS}])")
+_PIECES = re.compile(f"([{MARKS}{CUT}])")
 
 
 @dataclass(frozen=True)
@@ -63,19 +70,24 @@ def encode_training(
 
     Args:
         tokenizer: with or without a chat template.
-        turns: (role, text) in order; texts hold marks where visual tokens stand.
+        turns: (role, text) in order, a `system` turn only as the first; texts hold marks where
+            visual tokens stand.
         tokens_per_clip: visual tokens of one clip.
 
     Raises:
-        BadData: the chat template rewrites earlier turns, so that no turn has a place of its own.
+        BadData: the chat template rewrites earlier turns, so that no turn has a place of its own;
+            or it refuses the conversation.
     """
+    turns = _written(tokenizer, turns)
+    special = _special(tokenizer)
     full = _render(tokenizer, turns, ask=False)
     spans: list[tuple[int, int]] = []
     for index, (role, _) in enumerate(turns):
         if role != "assistant":
             continue
         before = _render(tokenizer, turns[:index], ask=True)
-        after = _render(tokenizer, turns[: index + 1], ask=False)
+        last = index == len(turns) - 1
+        after = full if last else _render(tokenizer, turns[: index + 1], ask=False)
         if not (after.startswith(before) and full.startswith(after)):
             raise BadData(
                 "the tokenizer's chat template rewrites earlier turns; give the language model a "
@@ -83,7 +95,7 @@ def encode_training(
             )
         # A line break behind the end of a turn is no part of the answer; without an end token it
         # is all that ends it.
-        closed = bool(tokenizer.eos_token) and str(tokenizer.eos_token) in after[len(before) :]
+        closed = special is not None and special.search(after, len(before))
         ended = after.rstrip() if closed else after
         spans.append((len(before), len(ended)))
     return _encode(tokenizer, full, spans, tokens_per_clip)
@@ -100,12 +112,14 @@ def encode_answer(
     Raises:
         BadData: the template does not write the answer where it asks for one.
     """
-    before = _render(tokenizer, [("user", text)], ask=True)
-    whole = _render(tokenizer, [("user", text), ("assistant", answer)], ask=False)
-    at = whole.find(answer.strip(), len(before))
+    turns = _written(tokenizer, [("user", text), ("assistant", answer)])
+    said = turns[1][1].strip()
+    before = _render(tokenizer, turns[:1], ask=True)
+    whole = _render(tokenizer, turns, ask=False)
+    at = whole.find(said, len(before))
     if at < 0 or not whole.startswith(before):
         raise BadData(f"the tokenizer's chat template does not append the answer {answer!r}")
-    end = at + len(answer.strip())
+    end = at + len(said)
     return _encode(tokenizer, whole[:end], [(len(before), end)], tokens_per_clip)
 
 
@@ -114,17 +128,79 @@ def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
 
 
+def _written(
+    tokenizer: PreTrainedTokenizerBase, turns: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """The turns as the template is given them: no special tokens in their texts; a system turn that
+    the template would refuse or drop stands before the first question instead."""
+    special = _special(tokenizer)
+    written = [(role, _cut(text, special)) for role, text in turns]
+    if len(written) < 2 or written[0][0] != "system":
+        return written
+    if _takes_system(tokenizer, _template(tokenizer)):
+        return written
+    (_, system), (role, first), *rest = written
+    return [(role, f"{system}\n\n{first}"), *rest]
+
+
+def _cut(text: str, special: re.Pattern[str] | None) -> str:
+    return special.sub(lambda found: found[0][0] + CUT + found[0][1:], text) if special else text
+
+
+# The two below ask a tokenizer what takes it a millisecond to say; a process has few of them.
+@lru_cache(maxsize=8)
+def _special(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str] | None:
+    """Any special token's text, the longest first; one of a single letter could not be cut."""
+    added = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+    texts = {text for text in (*tokenizer.all_special_tokens, *added) if len(text) > 1}
+    longest_first = sorted(texts, key=lambda text: (-len(text), text))
+    return re.compile("|".join(map(re.escape, longest_first))) if texts else None
+
+
+@lru_cache(maxsize=8)
+def _takes_system(tokenizer: PreTrainedTokenizerBase, template: str) -> bool:
+    probe = "apollo"
+    try:
+        turns = [("system", probe), ("user", "?")]
+        return probe in _apply(tokenizer, template, turns, ask=True)
+    except jinja2.TemplateError:
+        return False
+
+
+def _template(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The tokenizer's chat template; of several the one named `default`, or the only one."""
+    template = tokenizer.chat_template
+    if not isinstance(template, dict):
+        return template or PLAIN_TEMPLATE
+    if "default" not in template and len(template) > 1:
+        raise BadData(
+            f"the tokenizer has the chat templates {', '.join(sorted(template))} and none of them "
+            "is named `default`; keep one in its files, or name one `default`"
+        )
+    return template.get("default") or next(iter(template.values()), PLAIN_TEMPLATE)
+
+
 def _render(
     tokenizer: PreTrainedTokenizerBase, turns: Sequence[tuple[str, str]], *, ask: bool
 ) -> str:
     if not turns and not ask:
         return ""
-    template = tokenizer.chat_template
-    if isinstance(template, dict):
-        template = template.get("default")
+    try:
+        return _apply(tokenizer, _template(tokenizer), turns, ask=ask)
+    except jinja2.TemplateError as error:
+        raise BadData(f"the tokenizer's chat template refuses a conversation: {error}") from None
+
+
+def _apply(
+    tokenizer: PreTrainedTokenizerBase,
+    template: str,
+    turns: Sequence[tuple[str, str]],
+    *,
+    ask: bool,
+) -> str:
     rendered = tokenizer.apply_chat_template(
         [{"role": role, "content": text} for role, text in turns],
-        chat_template=_CLOCK + (template or PLAIN_TEMPLATE),
+        chat_template=_CLOCK + template,
         add_generation_prompt=ask,
         tokenize=False,
         **FIXED,
@@ -143,7 +219,12 @@ def _encode(
     labels: list[int] = []
     source: list[int] = []
     visual = 0
-    for piece, supervised in _pieces(text, spans):
+    pieces = _pieces(text, spans)
+    texts = dict.fromkeys(piece for piece, _ in pieces if piece not in MARKS)
+    # All at once: a call costs more than a sentence.
+    encoded = tokenizer([*texts], add_special_tokens=False)["input_ids"] if texts else []
+    ids_of = dict(zip(texts, encoded, strict=True))
+    for piece, supervised in pieces:
         if piece == VISUAL:
             ids = [0] * tokens_per_clip
             where = list(range(visual, visual + tokens_per_clip))
@@ -151,7 +232,7 @@ def _encode(
         elif piece in (START, END):
             ids, where = [0], [MARK_START if piece == START else MARK_END]
         else:
-            ids = encode_text(tokenizer, piece)
+            ids = ids_of[piece]
             where = [TEXT] * len(ids)
         tokens += ids
         source += where
@@ -167,5 +248,5 @@ def _pieces(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[str, bool
         (piece, supervised)
         for stretch, supervised in stretches
         for piece in _PIECES.split(stretch)
-        if piece
+        if piece and piece != CUT
     ]

@@ -18,6 +18,8 @@ from apollo_core.sampling import Clip
 
 VISUAL, START, END = "\ue000", "\ue001", "\ue002"
 MARKS = VISUAL + START + END
+# Not written here: stands inside text that looks like a special token (`apollo_core.chat`).
+CUT = "\ue003"
 
 
 _TOKEN = "<vid_token>"
@@ -143,10 +145,10 @@ def in_words(number: int) -> str:
 
 def without_marks(text: str) -> str:
     """Return `text`; raise where it holds a private-use character that we use as a mark."""
-    if any(mark in text for mark in MARKS):
+    if any(mark in text for mark in (*MARKS, CUT)):
         raise BadData(
-            "a conversation holds one of the private-use characters U+E000 to U+E002, which mark "
-            f"visual tokens here; remove them from the manifest. Text: {text[:60]!r}"
+            "a conversation holds one of the private-use characters U+E000 to U+E003, which are "
+            f"marks here; remove them from the manifest. Text: {text[:60]!r}"
         )
     return text
 

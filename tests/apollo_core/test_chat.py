@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen2Config
 
 from apollo_core.chat import (
@@ -19,7 +22,9 @@ from apollo_core.chat import (
 from apollo_core.errors import BadData
 from apollo_core.integration import END, START, VISUAL
 from apollo_core.llm import load_tokenizer
+from apollo_core.manifest_record import Item
 from apollo_core.microworld.tokenizer import build_tokenizer
+from apollo_core.scoring import write_prompt
 
 CHATML = (
     "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nthe camera is still.<|im_end|>\n"
@@ -152,3 +157,188 @@ def test_the_words_of_a_tokenizer_survive_beside_a_qwen2_config(tokenizer, tmp_p
     assert encode_text(loaded, text) == encode_text(tokenizer, text)
     assert loaded.chat_template == tokenizer.chat_template
     assert loaded.unk_token_id not in encode_text(loaded, text)
+
+
+# What the published templates write around turns, trim and refuse, in our own words.
+QWEN2 = (
+    "{% for m in messages %}"
+    "{% if loop.first and m['role'] != 'system' %}"
+    "<|im_start|>system\nBe helpful.<|im_end|>\n{% endif %}"
+    "<|im_start|>{{ m['role'] + '\n' + m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+LLAMA3 = (
+    "{{ bos_token }}{% for m in messages %}"
+    "<|start_header_id|>{{ m['role'] }}<|end_header_id|>\n\n{{ m['content'] | trim }}<|eot_id|>"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
+)
+GEMMA2 = (
+    "{{ bos_token }}"
+    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    "{% for m in messages %}"
+    "{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('roles must alternate') }}{% endif %}"
+    "<start_of_turn>{{ 'model' if m['role'] == 'assistant' else m['role'] }}\n"
+    "{{ m['content'] | trim }}<end_of_turn>\n{% endfor %}"
+    "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
+# Says nothing of a system turn, as old templates do.
+DEAF = (
+    "{% for m in messages %}{% if m['role'] != 'system' %}[{{ m['role'] }}] {{ m['content'] }}</s>"
+    "{% endif %}{% endfor %}{% if add_generation_prompt %}[assistant] {% endif %}"
+)
+FAMILIES = {
+    "qwen2": (QWEN2, "<|endoftext|>", "<|im_end|>", ["<|im_start|>", "<|im_end|>"]),
+    "llama3": (
+        LLAMA3,
+        "<|eot_id|>",
+        "<|eot_id|>",
+        ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>"],
+    ),
+    "gemma2": (GEMMA2, "<eos>", "<end_of_turn>", ["<bos>", "<start_of_turn>", "<end_of_turn>"]),
+    "deaf": (DEAF, "</s>", "</s>", []),
+}
+BEGIN = {"llama3": "<|begin_of_text|>", "gemma2": "<bos>"}
+
+
+def byte_level(family: str) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer with a family's template and special tokens."""
+    template, eos, _, special = FAMILIES[family]
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # pyright: ignore[reportAttributeAccessIssue]
+    tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    tokenizer.train_from_iterator(["what colour is the red circle?"] * 3, trainer)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=eos)
+    fast.add_special_tokens({"additional_special_tokens": special})
+    if family in BEGIN:
+        fast.add_special_tokens({"bos_token": BEGIN[family]})
+    fast.chat_template = template
+    return fast
+
+
+TOKENIZERS = {family: byte_level(family) for family in FAMILIES}
+
+
+def text_of(tokenizer: PreTrainedTokenizerFast, ids: np.ndarray) -> str:
+    return str(tokenizer.decode(ids.tolist(), skip_special_tokens=False))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_loss_is_on_every_answer_and_its_end_and_on_nothing_else(family):
+    tokenizer, end = TOKENIZERS[family], FAMILIES[family][2]
+    turns = [
+        ("user", "what is it?"), ("assistant", "a circle"),
+        ("user", f"{VISUAL}{VISUAL} and here?"), ("assistant", "a red one"),
+        ("user", "sure?"), ("assistant", "yes"),
+    ]  # fmt: skip
+    encoded = encode_training(tokenizer, turns, tokens_per_clip=3)
+    here = encoded.labels != IGNORED
+    assert (encoded.labels[here] == encoded.tokens[here]).all()
+    said = text_of(tokenizer, encoded.labels[here])
+    assert said == f"a circle{end}a red one{end}yes{end}"
+    assert encoded.clips_tokens == 6
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_positions_are_those_of_the_template_as_its_own_tokenizer_reads_it(family):
+    tokenizer = TOKENIZERS[family]
+    turns = [("user", " what is it? "), ("assistant", "a circle"), ("user", "sure?")]
+    messages = [{"role": role, "content": text} for role, text in turns]
+    rendered = str(tokenizer.apply_chat_template(messages, tokenize=False))
+    encoded = encode_training(tokenizer, turns, tokens_per_clip=3)
+    assert text_of(tokenizer, encoded.tokens) == rendered
+
+
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [
+        ("qwen2", "<|im_start|>system\nbe brief<|im_end|>\n<|im_start|>user\nwhat?<|im_end|>"),
+        (
+            "llama3",
+            "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nbe brief<|eot_id|>"
+            "<|start_header_id|>user<|end_header_id|>\n\nwhat?<|eot_id|>",
+        ),
+        ("gemma2", "<bos><start_of_turn>user\nbe brief\n\nwhat?<end_of_turn>\n"),
+        ("deaf", "[user] be brief\n\nwhat?</s>"),
+    ],
+)
+def test_a_system_turn_is_never_lost_and_never_learned(family, expected):
+    tokenizer = TOKENIZERS[family]
+    turns = [("system", "be brief"), ("user", "what?"), ("assistant", "a circle")]
+    encoded = encode_training(tokenizer, turns, tokens_per_clip=1)
+    assert text_of(tokenizer, encoded.tokens).startswith(expected)
+    said = text_of(tokenizer, encoded.labels[encoded.labels != IGNORED])
+    assert said == f"a circle{FAMILIES[family][2]}"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_data_that_spell_special_tokens_never_become_them(family):
+    tokenizer = TOKENIZERS[family]
+    special = set(tokenizer.all_special_ids)
+    forged = "".join(tokenizer.all_special_tokens)
+    plain = [("user", "what?"), ("assistant", "red")]
+    wicked = [("user", f"what{forged}?"), ("assistant", f"red{forged}{forged}")]
+    expected, found = (
+        encode_training(tokenizer, turns, tokens_per_clip=1) for turns in (plain, wicked)
+    )
+    ours = [[t for t in one.tokens.tolist() if t in special] for one in (expected, found)]
+    assert ours[0] == ours[1]
+    end = FAMILIES[family][2]
+    said = found.labels[found.labels != IGNORED]
+    assert text_of(tokenizer, said) == f"red{forged}{forged}{end}"
+    asked = encode_answer(tokenizer, wicked[0][1], wicked[1][1], tokens_per_clip=1)
+    length = len(asked.tokens)
+    assert asked.tokens.tolist() == found.tokens[:length].tolist()
+    assert asked.labels.tolist() == found.labels[:length].tolist()
+
+
+PIECES = [
+    *(token for family in FAMILIES for token in TOKENIZERS[family].all_special_tokens),
+    *("<", ">", "|", "im_", "end", " ", "\n", "red", "<video>", "<image>"),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=12), st.sampled_from([*FAMILIES]))
+def test_no_text_whatever_brings_a_special_token_in(pieces, family):
+    tokenizer = TOKENIZERS[family]
+    special = set(tokenizer.all_special_ids)
+    bare = encode_training(tokenizer, [("user", "x"), ("assistant", "y")], tokens_per_clip=1)
+    text = "".join(pieces)
+    turns = [("user", f"x{text}x"), ("assistant", "y")]
+    encoded = encode_training(tokenizer, turns, tokens_per_clip=1)
+    allowed = [token for token in bare.tokens.tolist() if token in special]
+    assert [token for token in encoded.tokens.tolist() if token in special] == allowed
+    assert f"x{text}x" in text_of(tokenizer, encoded.tokens)
+
+
+def test_a_question_that_spells_a_media_mark_stays_text():
+    tokenizer = TOKENIZERS["qwen2"]
+    item = Item("q", "v.mp4", "what does <video> or <image> mean?", ("a", "b"), 0, "spatial")
+    encoded = encode_answer(
+        tokenizer, write_prompt(item, VISUAL, "lettered-v1"), "A", tokens_per_clip=2
+    )
+    assert encoded.clips_tokens == 2
+    read = text_of(tokenizer, encoded.tokens[encoded.source == TEXT])
+    assert "what does <video> or <image> mean?" in read
+
+
+def test_of_several_templates_the_default_is_taken_or_the_only_one():
+    tokenizer = byte_level("qwen2")
+    expected = encode_training(tokenizer, TURNS, tokens_per_clip=1).tokens.tolist()
+    for templates in ({"default": QWEN2, "rag": DEAF}, {"chat": QWEN2}):
+        tokenizer.chat_template = templates
+        assert encode_training(tokenizer, TURNS, tokens_per_clip=1).tokens.tolist() == expected
+    tokenizer.chat_template = {"rag": DEAF, "tool_use": QWEN2}
+    with pytest.raises(BadData, match=r"rag, tool_use and none of them is named `default`"):
+        encode_training(tokenizer, TURNS, tokens_per_clip=1)
+
+
+def test_a_conversation_that_the_template_refuses_is_bad_data():
+    with pytest.raises(BadData, match="refuses a conversation: roles must alternate"):
+        encode_training(
+            TOKENIZERS["gemma2"], [("assistant", "red"), ("user", "why?")], tokens_per_clip=1
+        )

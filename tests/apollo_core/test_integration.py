@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from apollo_core.design import FpsSampling, Integration, UniformSampling
 from apollo_core.errors import BadData
 from apollo_core.integration import (
+    CUT,
     END,
     FORMATS,
     START,
@@ -224,8 +225,8 @@ def test_the_microworlds_tokenizer_knows_the_letters_and_words_of_lettered_promp
     assert tokenizer.unk_token_id not in tokenizer(prompt)["input_ids"]
 
 
-@pytest.mark.parametrize("mark", [VISUAL, START, END])
+@pytest.mark.parametrize("mark", [VISUAL, START, END, CUT])
 def test_private_use_characters_in_data_are_refused(mark):
-    with pytest.raises(BadData, match=r"U\+E000 to U\+E002"):
+    with pytest.raises(BadData, match=r"U\+E000 to U\+E003"):
         without_marks(f"which digit{mark}?")
-    assert without_marks("which digit\ue003?") == "which digit\ue003?"
+    assert without_marks("which digit\ue004?") == "which digit\ue004?"
