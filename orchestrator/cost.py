@@ -26,7 +26,8 @@ from orchestrator.speeds import Speeds
 
 # Assumed clips of a picture sample; each picture is encoded as one clip.
 _PICTURES = {"text": 0, "image": 1, "multi_image": 3}
-# ApolloBench has 400 questions; the microworld asks up to five of each video.
+# ApolloBench has 400 questions, taken to be of as many videos; the microworld asks up to five of
+# each video.
 _ITEMS, _ITEMS_PER_MICRO_VIDEO = 400, 5
 _OPTIONS = 4  # assumed of a question
 _BYTES_PER_PARAMETER = 4  # checkpoints are float32
@@ -118,15 +119,13 @@ def _stage_flops(plan: Plan, node: StageNode, sizes: ModelSizes) -> float:
     if isinstance(identity, PretrainIdentity):
         return 3 * identity.samples * _part(plan, node).forward
     if isinstance(identity, EvaluateIdentity):
-        return _items(plan) * sum(
-            _evaluation(plan, each, identity, sizes) for each in identity.regimes
-        )
+        return sum(_evaluation(plan, each, identity, sizes) for each in identity.regimes)
     passes = _passes(identity.lr)
     total = 0.0
-    for share, clips in _clips_by_share(plan, node, identity):
+    for share, clips, still in _clips_by_share(plan, node, identity):
         visual = clips * (
-            passes["vision"] * sizes.vision_forward()
-            + passes["connector"] * sizes.connector_forward()
+            passes["vision"] * sizes.vision_forward(still=still)
+            + passes["connector"] * sizes.connector_forward(still=still)
         )
         total += share / 100 * (visual + passes["llm"] * sizes.llm_forward(clips))
     return identity.samples * total
@@ -148,16 +147,23 @@ def _passes(rates: Rates) -> dict[str, int]:
 
 
 def _evaluation(plan: Plan, regime: Regime, identity: EvaluateIdentity, sizes: ModelSizes) -> float:
-    clips = {"video": clip_count(identity.sampling, plan.sweep.data.video_seconds)}.get(regime, 1)
+    """A video and its visual tokens once for all its questions, then each in each order."""
+    still = regime == "center_frame"
+    clips = 1 if still else clip_count(identity.sampling, plan.sweep.data.video_seconds)
     clips = 0 if regime == "text" else clips
-    seen = clips * (sizes.vision_forward() + sizes.connector_forward()) + sizes.llm_forward(clips)
-    # Further orders of the options share what comes before the question.
-    return seen + (min(identity.rotations, _OPTIONS) - 1) * sizes.llm_forward(0)
+    videos, questions = _asked(plan)
+    asked = questions * min(identity.rotations, _OPTIONS)
+    seen = clips * (sizes.vision_forward(still=still) + sizes.connector_forward(still=still))
+    shared = seen + sizes.llm_prefix(clips)
+    return (asked if sizes.conditioned else videos) * shared + asked * sizes.llm_question(clips)
 
 
-def _items(plan: Plan) -> int:
+def _asked(plan: Plan) -> tuple[int, int]:
+    """Videos and questions of a benchmark."""
     world = plan.world
-    return world.bench_videos * _ITEMS_PER_MICRO_VIDEO if world else _ITEMS
+    if world is None:
+        return _ITEMS, _ITEMS
+    return world.bench_videos, world.bench_videos * _ITEMS_PER_MICRO_VIDEO
 
 
 def clip_count(sampling: Sampling, seconds: float) -> int:
@@ -170,13 +176,16 @@ def clip_count(sampling: Sampling, seconds: float) -> int:
 
 def _clips_by_share(
     plan: Plan, node: StageNode, identity: TrainIdentity
-) -> list[tuple[float, int]]:
-    """(per cent, clips in a sample) of each share of a stage's data."""
+) -> list[tuple[float, int, bool]]:
+    """(per cent, clips in a sample, whether they are stills) of each share of a stage's data."""
     modalities = _modalities(plan)
     video = clip_count(identity.sampling, plan.sweep.data.video_seconds)
-    return [
-        (share.share, _PICTURES.get(modalities.get(node.locations[share.sets[0]], "video"), video))
+    found = [
+        (share.share, modalities.get(node.locations[share.sets[0]], "video"))
         for share in identity.data
+    ]
+    return [
+        (share, _PICTURES.get(modality, video), modality in _PICTURES) for share, modality in found
     ]
 
 

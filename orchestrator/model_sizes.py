@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from apollo_core.branches import encoders_of_stills
 from apollo_core.connector_sizes import connector_parameters
-from apollo_core.design import Joining, Resampler
+from apollo_core.design import Joining, MemoryBank, Resampler
 from apollo_core.geometry import LlmGeometry, VisionGeometry
 from apollo_core.microworld import parts
 from apollo_core.stages.identity import PretrainIdentity, TrainIdentity
+from orchestrator.connector_flops import Grid, branch_flops
 from orchestrator.plan import Plan, StageNode, Variant
 from orchestrator.weights import MICRO, encoder_reference, llm_reference
 
@@ -22,7 +24,7 @@ class ModelSizes:
 
     Attributes:
         encoders, llm: sizes of the towers.
-        resampler, frames_per_clip, joining: the connector's shape.
+        resampler, frames_per_clip, joining, memory: the connector's shape.
         text_tokens: assumed text of one sample.
     """
 
@@ -31,6 +33,7 @@ class ModelSizes:
     resampler: Resampler
     frames_per_clip: int
     joining: Joining
+    memory: MemoryBank | None
     text_tokens: int
 
     @classmethod
@@ -47,6 +50,7 @@ class ModelSizes:
             resampler=variant.resolved.resampler,
             frames_per_clip=variant.resolved.sampling.frames_per_clip,
             joining=variant.resolved.joining,
+            memory=variant.resolved.memory,
             text_tokens=_TEXT_TOKENS["micro" if llm.source.startswith(MICRO) else "published"],
         )
 
@@ -64,28 +68,60 @@ class ModelSizes:
             hidden=self.llm.hidden,
             frames_per_clip=self.frames_per_clip,
             joining=self.joining,
-            per_frame=[encoder.frames == 1 for encoder in self.encoders],
+            per_frame=self._per_frame,
         )
 
-    def vision_forward(self) -> float:
-        """FLOPs of one clip through all encoders."""
-        return sum(_vision_forward(each, self.frames_per_clip) for each in self.encoders)
+    @property
+    def _per_frame(self) -> list[bool]:
+        return [encoder.frames == 1 for encoder in self.encoders]
 
-    def connector_forward(self) -> float:
-        """FLOPs of one clip through the connector: its projections see every patch."""
-        dim, hidden = sum(encoder.dim for encoder in self.encoders), self.llm.hidden
-        slots = max(encoder.slots(self.frames_per_clip) for encoder in self.encoders)
-        patches = slots * max(encoder.side for encoder in self.encoders) ** 2
-        if self.resampler.kind != "perceiver":
-            return 2.0 * patches * self.connector
-        group = 2 * hidden * self.resampler.kv_heads * self.resampler.head_dim
-        on_patches = dim * hidden + self.resampler.depth * group
-        on_latents = self.connector - dim * hidden
-        return 2.0 * (patches * on_patches + self.clip_tokens * on_latents)
+    @property
+    def conditioned(self) -> bool:
+        """Whether a clip's tokens depend on the question about it."""
+        return self.resampler.kind == "qformer" and self.resampler.text
 
-    def llm_forward(self, clips: float) -> float:
+    def vision_forward(self, *, still: bool = False) -> float:
+        """FLOPs of one clip through the encoders that see it; image encoders see a still once."""
+        return sum(
+            _vision_forward(each, 1 if still and each.frames == 1 else self.frames_per_clip)
+            for each in self._seeing(still=still)
+        )
+
+    def connector_forward(self, *, still: bool = False) -> float:
+        """FLOPs of one clip through its branch of the connector."""
+        frames = self.frames_per_clip
+        return branch_flops(
+            self.resampler,
+            [
+                Grid((each.slots(frames), each.side, each.side), each.dim)
+                for each in self._seeing(still=still)
+            ],
+            hidden=self.llm.hidden,
+            frames=frames,
+            words=self.text_tokens,
+        )
+
+    def _seeing(self, *, still: bool) -> list[VisionGeometry]:
+        places = encoders_of_stills(self.joining, self._per_frame) if still else None
+        return [self.encoders[place] for place in (places or range(len(self.encoders)))]
+
+    def visual_tokens(self, clips: int) -> int:
+        """Visual tokens that the language model reads of a medium of so many clips."""
+        kept = clips if self.memory is None else min(clips, self.memory.long + self.memory.recent)
+        return kept * self.clip_tokens
+
+    def llm_forward(self, clips: int) -> float:
         """FLOPs of one sample through the language model, causal attention included."""
-        return _llm_forward(self.llm, clips * self.clip_tokens, self.text_tokens)
+        return self.llm_prefix(clips) + self.llm_question(clips)
+
+    def llm_prefix(self, clips: int) -> float:
+        """FLOPs of the visual tokens, which all questions about a video share."""
+        return _llm_forward(self.llm, self.visual_tokens(clips))
+
+    def llm_question(self, clips: int) -> float:
+        """FLOPs of the text behind the visual tokens."""
+        text = self.text_tokens
+        return _llm_forward(self.llm, text, before=self.visual_tokens(clips), worded=text)
 
     def parameters(self) -> dict[str, int]:
         """Parameters by module."""
@@ -131,7 +167,8 @@ class PartSizes:
         part = node.identity.part
         found = parts.find(node.locations[part.fingerprint].removeprefix(MICRO), part.family)
         if isinstance(found, parts.MicroLlm):
-            forward = _llm_forward(found.geometry, 0, _TEXT_TOKENS["micro"])
+            text = _TEXT_TOKENS["micro"]
+            forward = _llm_forward(found.geometry, text, worded=text)
         elif found.learns_from == "image":
             forward = _vision_forward(found.geometry, 1)
         else:
@@ -141,14 +178,18 @@ class PartSizes:
 
 
 def _vision_forward(encoder: VisionGeometry, frames: int) -> float:
-    tokens = encoder.tokens(frames)
-    seen = encoder.side**2 if encoder.frames == 1 else tokens
+    """Patch embedding, blocks and attention; each of the latter sees a frame, the clip, or both."""
+    tokens, place = encoder.tokens(frames), encoder.side**2
+    seen = place if encoder.frames == 1 else tokens
+    if encoder.family == "languagebind_video":  # an attention over space, and one over time
+        seen = place + encoder.slots(frames)
     attention = 4 * encoder.depth * encoder.dim * seen
-    return float(tokens * (2 * encoder.block_parameters + attention))
+    embedding = 2 * 3 * encoder.tubelet * encoder.patch**2 * encoder.dim
+    return float(tokens * (2 * encoder.block_parameters + attention + embedding))
 
 
-def _llm_forward(llm: LlmGeometry, visual: float, text: int) -> float:
-    tokens = visual + text
-    attention = 2 * llm.layers * llm.hidden * tokens
-    head = 2 * llm.vocabulary * llm.hidden * text
-    return tokens * (2 * llm.block_parameters + attention) + head
+def _llm_forward(llm: LlmGeometry, tokens: int, *, before: int = 0, worded: int = 0) -> float:
+    """Of `tokens` behind `before` others; logits are computed at `worded` of them."""
+    attention = 2 * llm.layers * llm.hidden * ((before + tokens) ** 2 - before**2)
+    head = 2 * llm.vocabulary * llm.hidden * worded
+    return float(tokens * 2 * llm.block_parameters + attention + head)

@@ -97,7 +97,8 @@ def test_pretraining_an_encoder_costs_its_own_forward_whatever_the_language_mode
         assert small[name].flops == large[name].flops
     # A picture: one frame of 16 patches through 2 blocks; forward and backward are 3 forwards.
     matrices, attention = 2 * (4 * 48**2 + 2 * 48 * 96), 4 * 2 * 48 * 16
-    forward = 16 * (2 * matrices + attention)
+    embedding = 2 * 3 * 12**2 * 48
+    forward = 16 * (2 * matrices + attention + embedding)
     assert small["siglip"].flops == 3 * ENCODERS["siglip"].pretraining.samples * forward
 
 
