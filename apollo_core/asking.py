@@ -18,7 +18,8 @@ def question(one: Encoded) -> tuple[int, ...]:
 
     The question stands on either side of its media, so both are taken; what is between media
     (timestamps, mostly) is not. The chat template's own words are among them: they are the same
-    for every question. Nothing that is to be predicted behind a medium is ever taken.
+    for every question. Nothing that is to be predicted behind a medium is ever taken; hence of
+    several turns about one medium only the first is its question.
     """
     supervised = np.flatnonzero(one.labels != IGNORED)
     end = int(supervised[0]) if len(supervised) else len(one.tokens)
