@@ -33,14 +33,22 @@ class Viewing:
 
 
 def viewings(
-    items: Sequence[Item], regimes: Sequence[Regime], readers: Sequence[MediaReader]
+    items: Sequence[Item],
+    regimes: Sequence[Regime],
+    readers: Sequence[MediaReader],
+    *,
+    ahead: int,
 ) -> Generator[Viewing, None, None]:
     """Every video once, in order of its path, for all regimes that show something of it.
 
-    As many videos are read ahead as there are readers. The middle frame is asked for beside the
-    video while the decoder has it open.
+    The middle frame is asked for right after the video: the decoder reads a file twice, since
+    it is another sampling. Close the generator before the readers' decoders.
 
-    Close the generator before the readers' decoders.
+    Args:
+        items: questions, in any order.
+        regimes: those that show something.
+        readers: all alike, one for each thread that reads.
+        ahead: videos read while the model works on one; 0 = each is waited for.
     """
     groups = [
         (video, tuple(same))
@@ -66,7 +74,7 @@ def viewings(
         try:
             for video, asked in groups:
                 coming.append(pool.submit(read, video, asked))
-                if len(coming) > len(readers):
+                if len(coming) > ahead:
                     yield coming.popleft().result()
             while coming:
                 yield coming.popleft().result()

@@ -13,7 +13,7 @@ from apollo_core.answer_parsing import LETTERS, PARSER
 from apollo_core.answering import answer
 from apollo_core.asked_orders import Answer
 from apollo_core.errors import BadData
-from apollo_core.feeding import MOST_SKIPPED
+from apollo_core.fed import MOST_SKIPPED
 from apollo_core.letter_bias import letter_bias
 from apollo_core.manifest import Item, read_benchmark
 from apollo_core.media import MediaReader, Shown
@@ -109,7 +109,8 @@ def _answers(
     seen: list[Regime] = [regime for regime in identity.regimes if regime != "text"]
     if seen:
         # Closed before the decoders: a stage that fails must not go on reading.
-        with closing(viewings(items, seen, readers)) as coming:
+        ahead = context.execution.workers
+        with closing(viewings(items, seen, readers, ahead=ahead)) as coming:
             for viewing in coming:
                 for regime in seen:
                     _look(viewing, regime, ask, identity, found)

@@ -46,7 +46,7 @@ def items(*videos: str) -> list[Item]:
 
 def test_every_video_is_read_once_for_all_its_questions_and_regimes(reader):
     asked = items("c.mp4", "a.mp4", "c.mp4", "b.mp4", "a.mp4")
-    found = [*viewings(asked, ["video", "center_frame"], [reader])]
+    found = [*viewings(asked, ["video", "center_frame"], [reader], ahead=1)]
     assert [(one.video, [item.id for item in one.items]) for one in found] == [
         ("a.mp4", ["1", "4"]),
         ("b.mp4", ["3"]),
@@ -57,7 +57,7 @@ def test_every_video_is_read_once_for_all_its_questions_and_regimes(reader):
 
 
 def test_the_next_video_is_read_while_the_model_works_on_this_one_and_no_further(reader):
-    with closing(viewings(items(*VIDEOS), ["video"], [reader])) as coming:
+    with closing(viewings(items(*VIDEOS), ["video"], [reader], ahead=1)) as coming:
         next(coming)
         until = time.monotonic() + 10
         while len(reader.decoder.asked) < 2 and time.monotonic() < until:
@@ -66,8 +66,16 @@ def test_the_next_video_is_read_while_the_model_works_on_this_one_and_no_further
         assert [name for name, _ in reader.decoder.asked] == ["a.mp4", "b.mp4"]
 
 
+def test_nothing_is_read_ahead_where_that_is_asked(reader):
+    with closing(viewings(items(*VIDEOS), ["video"], [reader], ahead=0)) as coming:
+        next(coming)
+        time.sleep(0.1)
+        assert [name for name, _ in reader.decoder.asked] == ["a.mp4"]
+        assert next(coming).video == "b.mp4"
+
+
 def test_reading_stops_when_the_stage_does(reader):
-    coming = viewings(items(*VIDEOS), ["video"], [reader])
+    coming = viewings(items(*VIDEOS), ["video"], [reader], ahead=1)
     next(coming)
     coming.close()
     assert len(reader.decoder.asked) <= 2
@@ -75,7 +83,7 @@ def test_reading_stops_when_the_stage_does(reader):
 
 
 def test_a_video_that_cannot_be_read_says_why_and_the_next_ones_come(reader):
-    found = [*viewings(items("a.mp4", "gone.mp4", "b.mp4"), ["video"], [reader])]
+    found = [*viewings(items("a.mp4", "gone.mp4", "b.mp4"), ["video"], [reader], ahead=1)]
     assert [one.video for one in found] == ["a.mp4", "b.mp4", "gone.mp4"]
     assert [one.failed is None for one in found] == [True, True, False]
     assert found[2].failed is not None
@@ -86,7 +94,7 @@ def test_a_video_that_cannot_be_read_says_why_and_the_next_ones_come(reader):
 def test_several_readers_give_the_same_videos_in_the_same_order(reader):
     with Decoder() as second:
         both = [reader, MediaReader(second, reader.root, SAMPLING, "timestamps", 32)]
-        found = [*viewings(items(*VIDEOS), ["video"], both)]
+        found = [*viewings(items(*VIDEOS), ["video"], both, ahead=2)]
     assert [one.video for one in found] == list(VIDEOS)
     first = found[0].shown["video"].frames
     assert all((one.shown["video"].frames == first).all() for one in found)

@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 from transformers import PreTrainedModel, Qwen2ForCausalLM
 
+from apollo_core.design import FpsSampling, MemoryBank, QFormerResampler
 from apollo_core.encoders.encoder import VideoEncoder
 from apollo_core.errors import BadData
 from apollo_core.microworld.tokenizer import build_tokenizer
@@ -180,6 +181,37 @@ def test_likelihoods_are_always_readable_and_no_parser_is_named(shop):
     record = read(shop.run("likely", evaluation(OWN)), "scoring.json")
     assert record["parser"] is None
     assert record["unparsed"] == {"video": 0, "center_frame": 0, "text": 0}
+
+
+MEMORY = MemoryBank(long=1, recent=1)
+
+
+@pytest.mark.parametrize("scoring", ["letters", "generate"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"memory": MEMORY},
+        {"joining": "split"},
+        {"resampler": QFormerResampler(
+            kind="qformer", tokens_per_frame=1, depth=1, width=16, heads=2, text=True)},
+        {"resampler": QFormerResampler(
+            kind="qformer", tokens_per_frame=1, depth=1, width=16, heads=2, text=True),
+         "memory": MEMORY},
+    ],
+    ids=["memory", "split", "conditioned", "both"],
+)  # fmt: skip
+def test_designs_beyond_the_study_are_evaluated_in_every_regime(shop, scoring, changes, request):
+    model = evaluation(OWN).model.model_copy(update=changes)
+    sampling = FpsSampling(mode="fps", fps=2, frames_per_clip=4, max_clips=5)
+    identity = evaluation(
+        OWN, scoring=scoring, prompt="lettered-v1", model=model, sampling=sampling
+    )
+    rows = read_rows(shop.run(request.node.name, identity) / "items.jsonl")
+    assert len(rows) == 36
+    if scoring == "letters":
+        seen = {row["item"]: row["log_likelihoods"] for row in rows if row["regime"] == "video"}
+        assert seen["a0"] == pytest.approx(seen["b0"], abs=1e-5)  # copies of one video
+        assert seen["a0"] != pytest.approx(seen["a3"], abs=1e-5)
 
 
 def test_more_clips_than_the_language_model_has_positions_for_are_an_error_with_both(shop):
