@@ -8,11 +8,10 @@ from typing import cast
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import PreTrainedModel
 
 from apollo_core import pixels
-from apollo_core.answer_logits import token_logits, token_loss
+from apollo_core.answer_logits import token_loss
 from apollo_core.asking import NO_WORD, SEVERAL
 from apollo_core.batch import Batch
 from apollo_core.chat import MARK_END, MARK_START, TEXT
@@ -111,13 +110,6 @@ class VideoLMM(nn.Module):
         rows = torch.where(batch.source == MARK_START, len(visual), batch.source)
         rows = torch.where(batch.source == MARK_END, len(visual) + 1, rows)
         return torch.where((rows == TEXT)[..., None], words, table[rows.clamp(min=0)])
-
-    def answer_log_probabilities(
-        self, batch: Batch
-    ) -> list[Float[Tensor, "supervised vocabulary"]]:
-        """For each row, log-probabilities of every word at each of its supervised tokens."""
-        logits, _, here = token_logits(self.llm, self.embed(batch), batch)
-        return list(functional.log_softmax(logits.float(), -1).split(here.sum(1).tolist()))
 
     def loss(self, batch: Batch) -> Float[Tensor, ""]:
         """Cross entropy summed over the supervised tokens, in nats."""

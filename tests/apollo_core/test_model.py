@@ -33,7 +33,7 @@ from transformers import (
 )
 
 from apollo_core.batch import Batch, collate
-from apollo_core.chat import IGNORED, Encoded, encode_training
+from apollo_core.chat import Encoded, encode_training
 from apollo_core.clip_merging import merge
 from apollo_core.decoding import Decoder
 from apollo_core.design import FpsSampling, MemoryBank
@@ -105,21 +105,6 @@ def test_gradients_are_those_of_the_full_logits_loss():
     full = torch.autograd.grad(full_loss(model, batch), parameters, allow_unused=True)
     for mine, theirs in zip(sparse, full, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=1e-4)
-
-
-def test_answer_log_probabilities_are_those_at_the_labels_of_each_row():
-    model = lmm()
-    batch = conversations(TOKENIZER, [(1, "red"), (0, "yellow circle")])
-    rows = model.answer_log_probabilities(batch)
-    logits = model.llm(
-        inputs_embeds=model.embed(batch), attention_mask=batch.attended.long()
-    ).logits.log_softmax(-1)
-    expected = [
-        logits[row, position - 1]
-        for row, position in torch.argwhere(batch.labels != IGNORED).tolist()
-    ]
-    torch.testing.assert_close(torch.cat(rows), torch.stack(expected))
-    assert [len(row) for row in rows] == (batch.labels != IGNORED).sum(1).tolist()
 
 
 def test_conversations_that_share_a_clip_equal_two_copies_of_it():

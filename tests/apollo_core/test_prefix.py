@@ -14,7 +14,7 @@ from tiny_models import a_video, clips, llama, lmm, qwen2
 from torch import nn
 
 from apollo_core.batch import collate
-from apollo_core.chat import TEXT, Encoded, encode_answer
+from apollo_core.chat import IGNORED, TEXT, Encoded, encode_answer
 from apollo_core.design import QFormerResampler
 from apollo_core.integration import VISUAL
 from apollo_core.manifest import Item
@@ -48,11 +48,14 @@ def rows_about(clip_count: int, questions: Sequence[str] = QUESTIONS) -> list[En
 
 @torch.inference_mode()
 def one_by_one(model: VideoLMM, rows: Sequence[Encoded], shown: Shown | None) -> list[torch.Tensor]:
+    """Each row on its own, whole, from the logits of every position."""
     media, place = ([shown], 0) if shown is not None else ([], -1)
-    return [
-        model.answer_log_probabilities(collate([row], media, [place], tokens_per_clip=PER_CLIP))[0]
-        for row in rows
-    ]
+    found: list[torch.Tensor] = []
+    for row in rows:
+        batch = collate([row], media, [place], tokens_per_clip=PER_CLIP)
+        logits = model.llm(inputs_embeds=model.embed(batch), use_cache=False).logits[0]
+        found.append(logits.log_softmax(-1)[np.flatnonzero(row.labels != IGNORED) - 1])
+    return found
 
 
 def shared(
