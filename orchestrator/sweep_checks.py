@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from pydantic import ValidationError
 
 from apollo_core.design import Mixture
+from apollo_core.geometry import VisionGeometry
 from orchestrator.data_sets import WORLD_MANIFESTS
 from orchestrator.designs import NamedDesign, origin
 from orchestrator.merging import scale_schedule, stage_sampling
@@ -151,11 +152,13 @@ def _evaluation(sweep: Sweep) -> Iterator[Problem]:
 
 def _design(sweep: Sweep, named: NamedDesign) -> Iterator[Problem]:
     design = named.design
+    known: dict[str, VisionGeometry] = {}
     for index, name in enumerate(design.encoders):
         try:
-            encoder_reference(sweep.models, name)
+            known[name] = encoder_reference(sweep.models, name).geometry
         except ValueError as error:
             yield Problem(origin(sweep, named.levels, ("encoders", index)), str(error))
+    yield from _clips(sweep, named, known)
     if design.schedule not in sweep.schedules:
         here = origin(sweep, named.levels, ("schedule",))
         yield from _unknown(here, "schedule", design.schedule, list(sweep.schedules))
@@ -165,6 +168,29 @@ def _design(sweep: Sweep, named: NamedDesign) -> Iterator[Problem]:
         yield from _unknown(here, "data set", design.mixture, list(sweep.data.sets))
     elif _uses_mixture(sweep, design.schedule):
         yield from _shares(sweep, design.mixture, here)
+
+
+def _clips(
+    sweep: Sweep, named: NamedDesign, encoders: Mapping[str, VisionGeometry]
+) -> Iterator[Problem]:
+    """What the encoders ask of a clip, and the joining of the encoders."""
+    frames = named.design.sampling.frames_per_clip
+    for name, geometry in encoders.items():
+        if frames % geometry.tubelet:
+            yield Problem(
+                origin(sweep, named.levels, ("sampling", "frames_per_clip")),
+                f"{frames} frames are not a whole number of {name}'s slots of {geometry.tubelet} "
+                f"frames; choose a multiple of {geometry.tubelet}, or another encoder "
+                f"(design {named.id})",
+            )
+    all_known = len(encoders) == len(named.design.encoders)
+    images = [name for name, geometry in encoders.items() if geometry.frames == 1]
+    if named.design.joining == "split" and all_known and not images:
+        yield Problem(
+            origin(sweep, named.levels, ("joining",)),
+            "split shows images to the image encoders alone, and the design "
+            f"{named.id} has none among {', '.join(encoders)}; add one, or leave joining out",
+        )
 
 
 def _uses_mixture(sweep: Sweep, schedule: str) -> bool:

@@ -67,6 +67,11 @@ def test_the_study_names_all_its_encoders_resamplers_integrations_and_more(plan_
     assert len({design.mixture for design in designs}) == 3
 
 
+@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_nothing_that_a_shipped_sweep_names_is_not_built_yet(plan_of, path):
+    assert plan_of(path.stem).not_yet == ()
+
+
 def test_what_goes_beyond_the_study_is_named_too(plan_of):
     designs = [variant.resolved for variant in plan_of("beyond").variants]
     assert {"clip-large", "siglip2-so400m", "vjepa2-large"} <= {
