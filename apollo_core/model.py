@@ -20,6 +20,9 @@ from apollo_core.encoders.encoder import VideoEncoder
 from apollo_core.errors import BadData
 from apollo_core.resamplers.qformer import Words
 
+# Each encoder's grid of the clips that it has to see, in the design's order.
+Features = Sequence[Tensor]
+
 
 class VideoLMM(nn.Module):
     """Visual tokens spliced into a causal language model.
@@ -48,14 +51,25 @@ class VideoLMM(nn.Module):
         """Positions that the language model can take, where its config says so."""
         return getattr(self.llm.config.get_text_config(), "max_position_embeddings", None)
 
-    def visual_tokens(self, batch: Batch) -> Float[Tensor, "places tokens hidden"]:
-        """Encode the clips and bring them to as many places as the text has for them.
+    def features(self, batch: Batch) -> list[Float[Tensor, "_ _ _ _ _"]]:
+        """Each encoder's grid of the clips that it has to see.
 
         Frozen encoders run without a graph; an encoder does not see clips that do not need it.
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and _trains(self.vision)):
             unit = pixels.to_unit(batch.clips)
-            grids = [self._grid(place, unit, batch.still) for place in range(len(self.vision))]
+            return [self._grid(place, unit, batch.still) for place in range(len(self.vision))]
+
+    def visual_tokens(
+        self, batch: Batch, features: Features | None = None
+    ) -> Float[Tensor, "places tokens hidden"]:
+        """Encode the clips and bring them to as many places as the text has for them.
+
+        Args:
+            batch: the clips, and how they stand in the text.
+            features: what `features` gives for them, where it is at hand.
+        """
+        grids = self.features(batch) if features is None else features
         words = self._words(batch) if self.connector.conditioned else None
         tokens = self.connector(grids, still=batch.still, words=words)
         return self.connector.remembered(tokens, medium=batch.medium, still=batch.still)
@@ -87,8 +101,14 @@ class VideoLMM(nn.Module):
         embedded = self.llm.get_input_embeddings()(asked.clamp(min=0)).detach()
         return Words(embedded, asked != NO_WORD)
 
-    def embed(self, batch: Batch) -> Float[Tensor, "batch length hidden"]:
+    def embed(
+        self, batch: Batch, features: Features | None = None
+    ) -> Float[Tensor, "batch length hidden"]:
         """Text embeddings with visual tokens and marks in their places.
+
+        Args:
+            batch: conversations and their clips.
+            features: the clips' features, where they are at hand.
 
         Raises:
             BadData: the connector gives another number of visual tokens than the text has room for.
@@ -99,7 +119,7 @@ class VideoLMM(nn.Module):
         marks = self.connector.marks
         visual = marks[:0]
         if len(batch.clips):
-            visual = self.visual_tokens(batch).flatten(0, 1)
+            visual = self.visual_tokens(batch, features).flatten(0, 1)
         places = int(batch.places.sum()) * self.connector.tokens_per_clip
         if len(visual) != places:
             raise BadData(
@@ -111,9 +131,9 @@ class VideoLMM(nn.Module):
         rows = torch.where(batch.source == MARK_END, len(visual) + 1, rows)
         return torch.where((rows == TEXT)[..., None], words, table[rows.clamp(min=0)])
 
-    def loss(self, batch: Batch) -> Float[Tensor, ""]:
+    def loss(self, batch: Batch, features: Features | None = None) -> Float[Tensor, ""]:
         """Cross entropy summed over the supervised tokens, in nats."""
-        return token_loss(self.llm, self.embed(batch), batch)
+        return token_loss(self.llm, self.embed(batch, features), batch)
 
 
 def _trains(module: nn.Module) -> bool:

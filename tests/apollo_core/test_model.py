@@ -247,3 +247,11 @@ def test_a_long_video_file_is_read_written_and_trained_on_with_a_memory_bank(
     model.loss(collate_one(shown)).backward()
     assert model.connector.marks.grad is not None
     assert all(p.grad is not None for p in model.vision[1].parameters())
+
+
+def test_features_at_hand_give_the_very_loss_of_running_the_encoders():
+    model = lmm()
+    batch = conversations(TOKENIZER, [(2, "red"), (0, "blue"), (1, "7")])
+    model.vision.requires_grad_(False)
+    at_hand = model.features(batch)
+    assert torch.equal(model.loss(batch, at_hand), model.loss(batch))
