@@ -14,7 +14,7 @@ from tiny_sweeps import (
 
 from apollo_core.errors import Diverged
 from orchestrator.cli import main
-from orchestrator.score_table import score_rows
+from orchestrator.score_table import item_rows, score_rows, scores_of_items
 from orchestrator.sweep_record import record_of
 
 
@@ -87,3 +87,26 @@ def test_a_grid_over_one_axis_without_base_keeps_its_axis(tmp_path, monkeypatch)
     rows, document = report_of(sweep, store, tmp_path / "r", monkeypatch)
     assert {row["integration"] for row in rows} == {"plain", "marked"}
     assert {axis["axis"] for axis in document["axes"]} == {"integration"}
+
+
+def test_an_answer_that_could_not_be_read_is_wrong_and_counts(tmp_path):
+    def some_unread(identity, context):
+        tiny_stage(identity, context)
+        path = context.out / "items.jsonl"
+        if identity.kind == "evaluate":
+            rows = [json.loads(line) for line in path.read_text().splitlines()]
+            rows[0] |= {"choice": "", "correct": 0, "orders": [], "generated": ["A cat"]}
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    sweep, store = write_sweep(tmp_path), tiny_store(tmp_path)
+    run_tiny(sweep, store, run_stage=some_unread)
+    rows = list(item_rows(record_of(plan_of(sweep, store)), store))
+    unread = [row for row in rows if row["choice"] == ""]
+    assert len(unread) == 2 * 2 * 2  # designs, scales, seeds: the first item of each
+    assert all(row["correct"] == 0 for row in unread)
+    assert set(rows[0]) == {
+        "design", "scale", "seed", "benchmark", "regime", "video", "item", "category",
+        "choice", "answer", "correct", "n_options",
+    }  # fmt: skip
+    whole = scores_of_items("bench", [{**unread[0]}, {**unread[0], "choice": "A", "correct": 1}])
+    assert [score.score for score in whole] == [50, 50]
