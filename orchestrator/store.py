@@ -1,7 +1,8 @@
 """The store: finished stages by key, and what it took to finish them. The only source of truth.
 
     <store>/stages/<key>/    result files, identity.json, provenance.json, metrics.jsonl, DONE
-    <store>/attempts/<key>/  lease.json, failures.jsonl, work-<epoch>/ of the attempt under way
+    <store>/attempts/<key>/  lease.json, failures.jsonl, work-<epoch>/ of the attempt under way,
+                             checkpoints/ that a later attempt goes on from, until the stage is done
     <store>/sweeps/<name>/   each sweep file that ran, by hash, and what it planned
 
 A result is built under `attempts` and renamed into `stages`; `DONE` comes last and lists every file
@@ -74,6 +75,15 @@ class Store:
     def attempts_folder(self, key: str) -> Path:
         """Where the attempts at `key` leave their traces."""
         return self.root / "attempts" / key
+
+    def checkpoints_folder(self, key: str) -> Path:
+        """Where the state of a stage under way is kept for its next attempt; may not exist."""
+        return self.attempts_folder(key) / "checkpoints"
+
+    def logs_of_attempts(self, key: str) -> list[Path]:
+        """The events of attempts that are over and whose folders are still there, oldest first."""
+        folders = self.attempts_folder(key).glob("work-*")
+        return [Work(each).metrics for each in sorted(folders, key=_epoch)]
 
     def is_done(self, key: str) -> bool:
         """Whether the stage is finished, with every file there at its full size."""
@@ -232,6 +242,11 @@ def open_store(root: str | Path | None) -> Store:
 def folder_bytes(folder: Path) -> int:
     """Size of all files under `folder`."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _epoch(work: Path) -> int:
+    text = work.name.rpartition("-")[2]
+    return int(text) if text.isdigit() else 0
 
 
 def _names(folder: Path) -> list[str]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
 
 from apollo_core.errors import LeaseLost
 from apollo_core.stages.context import Event, StageContext
 from apollo_core.stages.identity import StageIdentity
 from orchestrator import failures, lease
+from orchestrator.event_log import EventLog, carry_along
 from orchestrator.outcome import StageOutcome
 from orchestrator.provenance import provenance
 from orchestrator.store import Store, Work
@@ -112,9 +112,11 @@ def _run_held(
 def _attempt(
     store: Store, task: StageTask, held: lease.Lease, run_stage: RunStage, *, started: float
 ) -> None:
+    checkpoints = store.checkpoints_folder(task.key)
+    earlier = carry_along(checkpoints, store.logs_of_attempts(task.key))
     work = store.begin(task.key, held)
-    with work.metrics.open("w", encoding="utf-8", buffering=1) as metrics:
-        run_stage(task.identity, _context(store, task, held, work, metrics))
+    with EventLog(work.metrics, earlier) as events:
+        run_stage(task.identity, _context(store, task, held, work, events))
     held.check()
     store.publish(
         task.key,
@@ -125,14 +127,15 @@ def _attempt(
             task.kind, task.execution, attempt=held.epoch, started=started, ended=time.time()
         ),
     )
+    shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def _context(
-    store: Store, task: StageTask, held: lease.Lease, work: Work, metrics: TextIO
+    store: Store, task: StageTask, held: lease.Lease, work: Work, events: EventLog
 ) -> StageContext:
     def report(event: Event) -> None:
         held.check()
-        metrics.write(json.dumps({**event, "time": round(time.time(), 3)}) + "\n")
+        events.write(event)
 
     return StageContext(
         out=work.out,
@@ -142,6 +145,7 @@ def _context(
         media_root=Path(task.media_root),
         execution=task.execution,
         report=report,
+        checkpoints=store.checkpoints_folder(task.key),
     )
 
 

@@ -99,6 +99,64 @@ def test_a_store_that_breaks_is_an_outcome_not_an_exception(tmp_path):
     assert outcome.status == "failed"
 
 
+def stopped_at(last, *, begin=1, keep=True):
+    """A stage that reports from `begin` on, keeps a checkpoint, and is stopped after `last`."""
+
+    def stage(identity, context):
+        if keep:
+            context.checkpoints.mkdir(exist_ok=True)
+            (context.checkpoints / "state").write_text("")
+        for step in range(begin, last + 1):
+            context.report({"step": step, "steps": 9, "loss": step + begin / 10})
+        raise KeyboardInterrupt
+
+    return stage
+
+
+def finished_from(begin):
+    """The same, which gets to its end."""
+
+    def stage(identity, context):
+        for step in range(begin, 10):
+            context.report({"step": step, "steps": 9, "loss": step + begin / 10})
+        (context.out / "x").write_text("")
+
+    return stage
+
+
+def attempt(store, stage):
+    try:
+        return run_task(tiny_task(store.root, "a"), run_stage=stage)
+    except KeyboardInterrupt:
+        return None
+
+
+def test_events_of_earlier_attempts_stand_before_those_of_one_that_goes_on(store):
+    attempt(store, stopped_at(5))
+    attempt(store, stopped_at(3, begin=4))  # stopped before its first event
+    attempt(store, stopped_at(6, begin=4))
+    attempt(store, finished_from(6))
+    assert store.is_done(key_of("a"))
+    events = store.metrics(key_of("a"))
+    assert [event["step"] for event in events] == list(range(1, 10))
+    assert [round(event["loss"] % 1, 1) for event in events] == [0.1] * 3 + [0.4] * 2 + [0.6] * 4
+
+
+def test_a_stage_that_begins_anew_has_its_own_events_only(store):
+    attempt(store, stopped_at(5))
+    attempt(store, finished_from(1))
+    assert [event["step"] for event in store.metrics(key_of("a"))] == list(range(1, 10))
+
+
+def test_checkpoints_outlive_an_attempt_and_go_when_the_stage_is_done(store):
+    folder = store.checkpoints_folder(key_of("a"))
+    attempt(store, stopped_at(2))
+    assert (folder / "state").exists()
+    attempt(store, finished_from(3))
+    assert not folder.exists()
+    assert store.is_done(key_of("a"))
+
+
 class OutOfMemoryError(RuntimeError):
     """Named as torch's is."""
 
