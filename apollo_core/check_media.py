@@ -15,7 +15,7 @@ from apollo_core.decoding import DEADLINE_S, Decoder
 from apollo_core.errors import BadData, DecodeFailed
 from apollo_core.images import read_image
 from apollo_core.manifest import media_of
-from apollo_core.manifest_record import MediaKind
+from apollo_core.manifest_record import Medium, MediumKind
 
 State = Literal["usable", "missing", "empty", "audio_only", "unreadable"]
 NAMED = 5  # bad files that one message names
@@ -112,16 +112,15 @@ def _names(found: list[tuple[str, str]]) -> tuple[str, ...]:
 
 
 def _states(
-    media: tuple[tuple[MediaKind, str], ...], root: Path, *, workers: int, deadline_s: float
+    media: tuple[Medium, ...], root: Path, *, workers: int, deadline_s: float
 ) -> Iterator[tuple[str, State, str]]:
     """(path, state, reason) of each file, in the manifest's order."""
     idle: SimpleQueue[Decoder] = SimpleQueue()
 
-    def look(entry: tuple[MediaKind, str]) -> tuple[str, State, str]:
-        kind, name = entry
+    def look(medium: Medium) -> tuple[str, State, str]:
         decoder = idle.get()
         try:
-            return (name, *_state(decoder, kind, root / name))
+            return (medium.path, *_state(decoder, medium.kind, root / medium.path))
         finally:
             idle.put(decoder)
 
@@ -131,7 +130,7 @@ def _states(
         yield from pool.map(look, media)
 
 
-def _state(decoder: Decoder, kind: MediaKind, path: Path) -> tuple[State, str]:
+def _state(decoder: Decoder, kind: MediumKind, path: Path) -> tuple[State, str]:
     try:
         if not path.exists():
             return "missing", ""

@@ -2,12 +2,14 @@
 
 A manifest is JSONL in UTF-8, one record per line. Media paths are relative to a media root.
 
-Training, one LLaVA-style conversation per line; one of `video`, `image`, `images`, or none:
+Training, one LLaVA-style conversation per line, with `video` or `videos`, `image` or `images`, one
+of each or none; each `<video>` or `<image>` in human text is the next file of its kind:
 
     {"id": "v0", "video": "videos/v0.mp4", "conversations": [
         {"from": "human", "value": "<video>\\nWhich digit?"}, {"from": "gpt", "value": "7"}]}
 
-(`messages` with `role` and `content`, roles `user` and `assistant`, says the same.)
+(`messages` with `role` and `content`, roles `user` and `assistant`, says the same. The first turn
+may be of `system`.)
 
 Benchmark, one multiple-choice question per line:
 
@@ -27,7 +29,7 @@ from apollo_core.errors import BadInput, DataMissing
 from apollo_core.manifest_record import (
     BadRecordError,
     Item,
-    MediaKind,
+    Medium,
     Sample,
     item_of,
     parse_line,
@@ -55,15 +57,14 @@ def read_benchmark(path: str | Path) -> tuple[Item, ...]:
     return _read(Path(path), item_of)
 
 
-def media_of(path: str | Path) -> tuple[tuple[MediaKind, str], ...]:
-    """Every distinct (kind, media path) of either sort of manifest, in order of appearance.
+def media_of(path: str | Path) -> tuple[Medium, ...]:
+    """Every distinct medium of either sort of manifest, in order of appearance.
 
     A manifest whose first record has `options` is a benchmark. Raises as `read_manifest`.
     """
     if _is_benchmark(Path(path)):
-        return tuple(dict.fromkeys(("video", item.video) for item in read_benchmark(path)))
-    samples = read_manifest(path)
-    return tuple(dict.fromkeys((s.kind, name) for s in samples if s.kind for name in s.media))
+        return tuple(dict.fromkeys(Medium("video", item.video) for item in read_benchmark(path)))
+    return tuple(dict.fromkeys(medium for sample in read_manifest(path) for medium in sample.media))
 
 
 def media_fingerprint(manifest_path: str | Path, root: str | Path) -> dict[str, str]:

@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from string import ascii_uppercase
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-MediaKind = Literal["video", "image", "images"]
+MediumKind = Literal["video", "image"]
 Turn = tuple[str, str]
 
-MARKS: dict[MediaKind, str] = {"video": "<video>", "image": "<image>", "images": "<image>"}
+MARKS: dict[MediumKind, str] = {"video": "<video>", "image": "<image>"}
+_MARK = re.compile("|".join(MARKS.values()))
 # Both spellings of the file format become the one that chat templates know.
-ROLES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant"}
+ROLES = {
+    "human": "user", "gpt": "assistant",
+    "user": "user", "assistant": "assistant", "system": "system",
+}  # fmt: skip
+
+
+class Medium(NamedTuple):
+    """One image or video; `path` is relative to the media root."""
+
+    kind: MediumKind
+    path: str
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One conversation: `kind` and paths of its media, turns of ("user" | "assistant", text)."""
+    """One conversation.
+
+    Attributes:
+        id: unique in its manifest.
+        media: in the order of their marks in the text.
+        turns: ("system" | "user" | "assistant", text); a system turn only as the first.
+    """
 
     id: str
-    kind: MediaKind | None
-    media: tuple[str, ...]
+    media: tuple[Medium, ...]
     turns: tuple[Turn, ...]
 
 
@@ -62,10 +79,10 @@ def parse_line(line: bytes) -> Mapping[str, Any]:
 
 def sample_of(record: Mapping[str, Any]) -> Sample:
     """One conversation to train on. Raises `BadRecordError`."""
-    kind, media = _media(record)
+    files: dict[MediumKind, tuple[str, ...]] = {kind: _files(record, kind) for kind in MARKS}
     turns = _turns(record)
-    _check_marks(turns, kind, len(media))
-    return Sample(_id(record), kind, media, turns)
+    _check_marks(turns, files)
+    return Sample(_id(record), _in_order(turns, files), turns)
 
 
 def item_of(record: Mapping[str, Any]) -> Item:
@@ -96,19 +113,29 @@ def _id(record: Mapping[str, Any]) -> str:
     return _text(record, "id")
 
 
-def _media(record: Mapping[str, Any]) -> tuple[MediaKind | None, tuple[str, ...]]:
-    given: list[MediaKind] = [kind for kind in MARKS if kind in record]
-    if len(given) > 1:
-        raise BadRecordError(
-            f"media: at most one of video, image, images; got {' and '.join(given)}"
-        )
-    if not given:
-        return None, ()
-    kind: MediaKind = given[0]
-    names = _texts(record, kind) if kind == "images" else (_text(record, kind),)
+def _files(record: Mapping[str, Any], kind: MediumKind) -> tuple[str, ...]:
+    """The paths that `video` or `videos` (`image` or `images`) gives, in its order."""
+    several = f"{kind}s"
+    if kind in record and several in record:
+        raise BadRecordError(f"{several}: {kind} is given too; put every file into {several}")
+    if kind in record:
+        return (_inside(kind, _text(record, kind)),)
+    if several not in record:
+        return ()
+    names = _texts(record, several)
     if not names:
-        raise BadRecordError("images: the list is empty; leave the key out for text only")
-    return kind, tuple(_inside(kind, name) for name in names)
+        raise BadRecordError(f"{several}: the list is empty; leave the key out where there is none")
+    return tuple(_inside(several, name) for name in names)
+
+
+def _in_order(
+    turns: tuple[Turn, ...], files: Mapping[MediumKind, tuple[str, ...]]
+) -> tuple[Medium, ...]:
+    """The files in the order of their marks in the text; there are as many of each kind."""
+    kinds: dict[str, MediumKind] = {mark: kind for kind, mark in MARKS.items()}
+    coming = {kind: iter(names) for kind, names in files.items()}
+    shown: list[MediumKind] = [kinds[mark] for _, text in turns for mark in _MARK.findall(text)]
+    return tuple(Medium(kind, next(coming[kind])) for kind in shown)
 
 
 def _turns(record: Mapping[str, Any]) -> tuple[Turn, ...]:
@@ -119,6 +146,7 @@ def _turns(record: Mapping[str, Any]) -> tuple[Turn, ...]:
     if not isinstance(turns, list) or not turns:
         raise BadRecordError(f"{key}: a list of turns is needed, got {_shown(record, key)}")
     read: list[Turn] = []
+    asked = 0  # where the first question stands: behind a system turn, if there is one
     for number, turn in enumerate(turns):
         where = f"{key}[{number}]"
         if not isinstance(turn, dict):
@@ -128,22 +156,25 @@ def _turns(record: Mapping[str, Any]) -> tuple[Turn, ...]:
             raise BadRecordError(
                 f"{where}.{role_key}: unknown {turn.get(role_key)!r}; {list(ROLES)}"
             )
-        if role != ("user", "assistant")[number % 2]:
+        if number == 0 and role == "system":
+            asked = 1
+        elif role != ("user", "assistant")[(number - asked) % 2]:
             raise BadRecordError(
-                f"{where}.{role_key}: turns alternate human and gpt (user, assistant), human first"
+                f"{where}.{role_key}: turns alternate human and gpt (user, assistant), human "
+                "first, behind at most one of system"
             )
         read.append((role, _text(turn, text_key, where=f"{where}.")))
-    if len(read) % 2:
+    if len(read) == asked or (len(read) - asked) % 2:
         raise BadRecordError(
             f"{key}: the last turn must be gpt's (assistant's); there is no answer to learn"
         )
     return tuple(read)
 
 
-def _check_marks(turns: tuple[Turn, ...], kind: MediaKind | None, files: int) -> None:
-    """One mark per media file, in human text, of the media's kind."""
-    for mark in ("<video>", "<image>"):
-        wanted = files if kind and MARKS[kind] == mark else 0
+def _check_marks(turns: tuple[Turn, ...], files: Mapping[MediumKind, tuple[str, ...]]) -> None:
+    """One mark per media file, in human text, of the file's kind."""
+    for kind, mark in MARKS.items():
+        wanted = len(files[kind])
         found = sum(text.count(mark) for role, text in turns if role == "user")
         if found != wanted:
             raise BadRecordError(
@@ -152,6 +183,8 @@ def _check_marks(turns: tuple[Turn, ...], kind: MediaKind | None, files: int) ->
             )
         if any(mark in text for role, text in turns if role == "assistant"):
             raise BadRecordError(f"{mark} stands in an answer; marks belong to human text")
+        if any(mark in text for role, text in turns if role == "system"):
+            raise BadRecordError(f"{mark} stands in a system turn; marks belong to human text")
 
 
 def _text(record: Mapping[str, Any], key: str, *, where: str = "") -> str:

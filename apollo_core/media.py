@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from apollo_core.decoding import Decoder
 from apollo_core.design import Integration, MemoryBank, Sampling
 from apollo_core.integration import write_still, write_video
+from apollo_core.manifest_record import Medium
 from apollo_core.memory import places
 from apollo_core.sampling import Sampled, record
 
@@ -22,7 +24,7 @@ class Shown:
     Attributes:
         frames: all clips of all media, uint8, (clips, frames, size, size, 3).
         written: for each medium, the text with marks that takes its place in the prompt.
-        rate: frames per second that a video's clips really have; 0 for images.
+        rate: frames per second that videos' clips really have, on average; 0 for images.
         counts: clips of each medium.
         still: for each medium, whether its clips are one picture repeated.
         sampled: for each medium, how it was really read; None for a still (and for media of which
@@ -75,6 +77,11 @@ class MediaReader:
             (places(count, self.memory),),
         )
 
+    def show(self, media: Sequence[Medium]) -> Shown:
+        """A conversation's images and videos in order, at least one. Raises `DecodeFailed`."""
+        read = {"video": self.video, "image": self.image}
+        return _together([read[kind](path) for kind, path in media])
+
     def center_frame(self, path: str) -> Shown:
         """A video's middle frame, shown as an image is. Raises `DecodeFailed`."""
         read = self.decoder.read_clips(
@@ -82,15 +89,22 @@ class MediaReader:
         )
         return Shown(read.stacked(), (write_still(self.integration),), 0.0, (1,), (True,), (None,))
 
-    def images(self, paths: Sequence[str]) -> Shown:
-        """Images, each repeated to one clip. Raises `DecodeFailed`."""
-        read = [
-            self.decoder.read_image(
-                self.root / path, frames_per_clip=self.sampling.frames_per_clip, size=self.size
-            )
-            for path in paths
-        ]
-        frames = np.concatenate([one.stacked() for one in read])
-        count = len(paths)
-        written = (write_still(self.integration),) * count
-        return Shown(frames, written, 0.0, (1,) * count, (True,) * count, (None,) * count)
+    def image(self, path: str) -> Shown:
+        """An image, repeated to one clip. Raises `DecodeFailed`."""
+        frames = self.sampling.frames_per_clip
+        read = self.decoder.read_image(self.root / path, frames_per_clip=frames, size=self.size)
+        return Shown(read.stacked(), (write_still(self.integration),), 0.0, (1,), (True,), (None,))
+
+
+def _together(shown: Sequence[Shown]) -> Shown:
+    """Media read one by one, as one sample's."""
+    rates = [one.rate for one in shown if one.rate]
+    return Shown(
+        frames=np.concatenate([one.frames for one in shown]),
+        written=tuple(chain.from_iterable(one.written for one in shown)),
+        rate=sum(rates) / len(rates) if rates else 0.0,
+        counts=tuple(chain.from_iterable(one.counts for one in shown)),
+        still=tuple(chain.from_iterable(one.still for one in shown)),
+        sampled=tuple(chain.from_iterable(one.sampled for one in shown)),
+        places=tuple(chain.from_iterable(one.places or one.counts for one in shown)),
+    )

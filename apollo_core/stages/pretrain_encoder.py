@@ -127,15 +127,9 @@ def _batches(
 
 
 def _pictures(samples: Sequence[Sample], reader: MediaReader) -> Pictures:
-    shown = [
-        reader.video(sample.media[0]) if sample.kind == "video" else reader.images(sample.media)
-        for sample in samples
-    ]
+    shown = [reader.show(sample.media) for sample in samples]
     # An image's clip is one frame over and over, and only image encoders learn from images.
-    frames = [
-        one.frames if sample.kind == "video" else one.frames[:, :1]
-        for sample, one in zip(samples, shown, strict=True)
-    ]
+    frames = [one.frames[:, :1] if all(one.still) else one.frames for one in shown]
     counts = [len(clips) for clips in frames]
     return Pictures(
         torch.from_numpy(np.concatenate(frames)),

@@ -9,6 +9,7 @@ import pytest
 from apollo_core.errors import BadInput, DataMissing
 from apollo_core.manifest import (
     Item,
+    Medium,
     Sample,
     media_fingerprint,
     media_of,
@@ -17,6 +18,8 @@ from apollo_core.manifest import (
 )
 
 TURNS = [{"from": "human", "value": "<video>\nWhich digit?"}, {"from": "gpt", "value": "7"}]
+SYSTEM = {"from": "system", "value": "be brief"}
+CHAT = [{"role": "user", "content": TURNS[0]["value"]}, {"role": "assistant", "content": "7"}]
 TALK = [{"from": "human", "value": "Hello"}, {"from": "gpt", "value": "Hello"}]
 VIDEO = {"id": "v0", "video": "videos/v0.mp4", "conversations": TURNS}
 QUESTION = {
@@ -49,19 +52,57 @@ def test_every_kind_of_conversation_is_read_in_order(tmp_path):
     )
     video, image, images, text = read_manifest(path)
     assert video == Sample(
-        "v0", "video", ("videos/v0.mp4",), (("user", "<video>\nWhich digit?"), ("assistant", "7"))
+        "v0",
+        (Medium("video", "videos/v0.mp4"),),
+        (("user", "<video>\nWhich digit?"), ("assistant", "7")),
     )
-    assert (image.id, image.kind, image.media) == ("1", "image", ("a.png",))
-    assert (images.kind, images.media) == ("images", ("a.png", "b.png"))
-    assert (text.kind, text.media) == (None, ())
+    assert (image.id, image.media) == ("1", (Medium("image", "a.png"),))
+    assert images.media == (Medium("image", "a.png"), Medium("image", "b.png"))
+    assert text.media == ()
+
+
+def test_several_videos_and_images_stand_in_the_order_of_their_marks(tmp_path):
+    turns = [
+        {"from": "human", "value": "<video> then <image>?"},
+        {"from": "gpt", "value": "yes"},
+        {"from": "human", "value": "and <video><image>?"},
+        {"from": "gpt", "value": "no"},
+    ]
+    record = {
+        "id": "m",
+        "videos": ["a.mp4", "b.mp4"],
+        "images": ["a.png", "b.png"],
+        "conversations": turns,
+    }
+    alone = {"id": "v", "videos": ["c.mp4"], "conversations": TURNS}
+    path = write(tmp_path, record, alone)
+    mixed, one = read_manifest(path)
+    assert mixed.media == (
+        Medium("video", "a.mp4"),
+        Medium("image", "a.png"),
+        Medium("video", "b.mp4"),
+        Medium("image", "b.png"),
+    )
+    assert one.media == (Medium("video", "c.mp4"),)
+    assert media_of(path) == (*mixed.media, *one.media)
+
+
+def test_the_first_turn_may_be_the_systems(tmp_path):
+    system = [{"from": "system", "value": "be brief"}, *TURNS]
+    chat = [{"role": "system", "content": "be brief"}, *CHAT]
+    first, second = read_manifest(
+        write(
+            tmp_path,
+            {**VIDEO, "conversations": system},
+            {"id": "c", "video": VIDEO["video"], "messages": chat},
+        )
+    )
+    assert first.turns[0] == ("system", "be brief")
+    assert first.turns == second.turns
 
 
 def test_the_chat_form_with_roles_says_the_same(tmp_path):
-    messages = [
-        {"role": "user", "content": TURNS[0]["value"]},
-        {"role": "assistant", "content": "7"},
-    ]
-    chat = {"id": "v0", "video": "videos/v0.mp4", "messages": messages}
+    chat = {"id": "v0", "video": "videos/v0.mp4", "messages": CHAT}
     assert read_manifest(write(tmp_path, chat)) == read_manifest(write(tmp_path, VIDEO))
 
 
@@ -87,12 +128,20 @@ def test_blank_lines_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path
 @pytest.mark.parametrize(
     ("change", "says"),
     [
+        ({"conversations": [SYSTEM]}, "the last turn must be gpt's"),
+        ({"conversations": [SYSTEM, SYSTEM, *TURNS]}, r"\[1\].from: turns alternate"),
+        ({"conversations": [*TURNS, SYSTEM]}, r"\[2\].from: turns alternate"),
+        ({"conversations": [SYSTEM, TURNS[1]]}, r"\[1\].from: turns alternate"),
+        ({"conversations": [{**SYSTEM, "value": "<video>"}, *TURNS]}, "stands in a system turn"),
+        ({"videos": ["a.mp4"]}, "videos: video is given too; put every file into videos"),
+        ({"images": []}, "images: the list is empty"),
+        ({"images": ["../a.png"]}, "images: '../a.png' must be relative"),
         ({"id": None}, "id: a text is needed"),
         ({"id": True}, "id: a text is needed"),
         ({"video": 7}, "video: a text is needed, got 7"),
         ({"video": "/absolute.mp4"}, "relative to the media root"),
         ({"video": "../up.mp4"}, "relative to the media root"),
-        ({"image": "a.png"}, "at most one of video, image, images; got video and image"),
+        ({"image": "a.png"}, "<image> stands 0 times in human text, but 1 such media are given"),
         ({"conversations": []}, "conversations: a list of turns is needed"),
         ({"conversations": "hello"}, "conversations: a list of turns is needed"),
         ({"conversations": ["hello", "you"]}, r"conversations\[0\]: an object is needed"),
@@ -178,7 +227,7 @@ def test_a_missing_manifest_is_missing_data_and_a_folder_is_bad_input(tmp_path):
 def test_the_media_of_either_sort_are_listed_once_each(tmp_path):
     image = {"id": "i", "image": "a.png", "conversations": human("<image>?")}
     training = write(tmp_path, VIDEO, {**VIDEO, "id": "again"}, image)
-    assert media_of(training) == (("video", "videos/v0.mp4"), ("image", "a.png"))
+    assert media_of(training) == (Medium("video", "videos/v0.mp4"), Medium("image", "a.png"))
     benchmark = write(tmp_path, QUESTION, {**QUESTION, "id": "q1"})
     assert media_of(benchmark) == (("video", "videos/b0.mp4"),)
 
