@@ -28,6 +28,16 @@ def settle(execution: Execution) -> torch.device:
     return torch.device(chosen)
 
 
+def packs(execution: Execution, device: torch.device) -> bool:
+    """Whether conversations are packed: as asked, else on a GPU.
+
+    On a CPU small samples sorted by length waste little, and a packed row gains nothing.
+    """
+    if execution.packing != "auto":
+        return execution.packing == "on"
+    return device.type != "cpu"
+
+
 def micro_batch(execution: Execution, batch_size: int, device: torch.device) -> int:
     """Samples per forward: as asked, else the whole batch, on a GPU at most 8."""
     if execution.micro_batch != "auto":

@@ -6,11 +6,14 @@ from apollo_core.stages.identity import PretrainIdentity, TrainIdentity
 from apollo_core.training import Recipe
 
 
-def training_recipe(identity: TrainIdentity) -> Recipe:
-    """Of a schedule's stage: a rate for each module that it trains."""
+def training_recipe(identity: TrainIdentity, *, steps: int) -> Recipe:
+    """Of a schedule's stage: a rate for each module that it trains.
+
+    `steps` are those that its data last for: the cosine ends with them.
+    """
     return Recipe(
         rates={name: rate for name, rate in identity.lr if rate > 0},
-        steps=identity.steps,
+        steps=steps,
         warmup=identity.warmup,
         weight_decay=identity.weight_decay,
         clip_norm=identity.clip_norm,

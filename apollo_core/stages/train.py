@@ -2,42 +2,60 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 
 import numpy as np
 
-from apollo_core.feeding import Fed, Feeder
+from apollo_core.fed import Fed
+from apollo_core.feeding import Feeder
 from apollo_core.manifest import Sample, read_manifest
-from apollo_core.mixture import draw
+from apollo_core.mixture import Draw, draw
+from apollo_core.packing import prepare_attention
+from apollo_core.stage_checkpoint import Kept, StageCheckpoints
 from apollo_core.stages.assembly import assemble, modules_of, save_trained
-from apollo_core.stages.context import StageContext
-from apollo_core.stages.device import micro_batch, settle
+from apollo_core.stages.context import Event, StageContext
+from apollo_core.stages.device import micro_batch, packs, settle
 from apollo_core.stages.frames import media_readers
-from apollo_core.stages.identity import DataShare, TrainIdentity
+from apollo_core.stages.identity import STAGE_VERSIONS, TrainIdentity
 from apollo_core.stages.recipes import training_recipe
 from apollo_core.streams import torch_stream
-from apollo_core.training import train
+from apollo_core.training import Extras, train
+from apollo_core.training_state import TrainingState
+
+FED = "fed.json"
+SAMPLING = "sampling.jsonl"
+
+# The samples of each set of each share.
+Data = Sequence[Sequence[Sequence[Sample]]]
 
 
 def run_train(identity: TrainIdentity, context: StageContext) -> None:
-    """Train, and leave a checkpoint of what was trained and a record of what was fed.
+    """Train; leave what was trained, and a record of what was fed and how it was sampled.
+
+    An attempt goes on where the last checkpoint of an earlier one was made, and ends with the same
+    bits as one that was not interrupted, as long as `context.execution` is the same.
 
     Raises:
         StageFailed: data that cannot be used, a loss that is not finite, a lease that was lost.
     """
-    device = settle(context.execution)
+    execution = context.execution
+    device = settle(execution)
     model, tokenizer = assemble(identity.model, identity.seed, context)
     model.to(device)
-    shares = [_samples(share, context) for share in identity.data]
-    order = draw(
-        [share.share for share in identity.data],
-        [len(samples) for samples in shares],
-        samples=identity.samples,
-        seed=identity.seed,
-        names=[" ".join(share.sets) for share in identity.data],
+    packed = packs(execution, device)
+    prepare_attention(model.llm, execution.attention, packed=packed)
+    data = _read(identity, context)
+    order = _draw(identity, data)
+    recipe = training_recipe(identity, steps=-(-len(order) // identity.batch_size))
+    checkpoints = StageCheckpoints(
+        context.checkpoints,
+        minutes=execution.checkpoint_minutes,
+        stage=_digest(identity, context),
     )
+    kept = checkpoints.find()
     design = identity.model
     with media_readers(
         context,
@@ -47,59 +65,123 @@ def run_train(identity: TrainIdentity, context: StageContext) -> None:
         memory=design.memory,
     ) as readers:
         feeder = Feeder(
-            shares,
+            [[sample for own in sets for sample in own] for sets in data],
             order,
             readers=readers,
             tokenizer=tokenizer,
             tokens_per_clip=model.connector.tokens_per_clip,
             bad_media=identity.bad_media,
             longest=model.longest,
+            ahead=execution.workers > 0,
+            packed=packed,
+            fed=Fed.from_json(kept.values["fed"]) if kept else None,
         )
         feeder.rehearse()
-        size = micro_batch(context.execution, identity.batch_size, device)
+        resume = _Resume(checkpoints, kept, feeder, context)
+        size = micro_batch(execution, identity.batch_size, device)
         with (
             # Closed before the decoders: a stage that fails must not go on reading.
-            closing(feeder.batches(identity.batch_size, size)) as batches,
+            closing(feeder.batches(identity.batch_size, size, first=resume.first)) as batches,
             torch_stream(identity.seed, "dropout"),
         ):
             train(
                 modules_of(model),
                 model.loss,
                 batches,
-                training_recipe(identity),
+                recipe,
                 device=device,
-                report=context.report,
+                report=resume.report,
+                extras=Extras(
+                    resume=resume.restore, keep=resume.keep, fused=execution.fused_optimiser
+                ),
             )
     save_trained(model, identity.lr.trained(), context.out)
-    (context.out / "fed.json").write_text(
-        json.dumps(_record(feeder.fed, context.media_root), indent=2) + "\n"
-    )
+    record = feeder.fed.summary(context.media_root) | _drawn(identity, data, order)
+    (context.out / FED).write_text(json.dumps(record, indent=2) + "\n")
+    lines = (f"{line}\n" for line in feeder.fed.sampling)
+    (context.out / SAMPLING).write_text("".join(lines), encoding="utf-8")
 
 
-def _samples(share: DataShare, context: StageContext) -> list[Sample]:
+class _Resume:
+    """What an attempt takes from an earlier one, and keeps for a later one.
+
+    `first` is the step to begin with, counted from 0.
+    """
+
+    def __init__(
+        self,
+        checkpoints: StageCheckpoints,
+        kept: Kept | None,
+        feeder: Feeder,
+        context: StageContext,
+    ) -> None:
+        self._checkpoints = checkpoints
+        self._kept = kept
+        self._feeder = feeder
+        self._context = context
+        self._told = False
+        self.first: int = kept.values["state"]["step"] if kept else 0
+
+    def restore(self, state: TrainingState) -> None:
+        """Bring a fresh state to where the earlier attempt was."""
+        if self._kept:
+            state.restore(self._kept.tensors, self._kept.values["state"])
+            self._kept = None  # as large as the model: not to be held for the whole stage
+
+    @contextmanager
+    def keep(self, state: TrainingState) -> Iterator[None]:
+        """Keep the state if it is time, once the block has ended without an error."""
+        if not self._checkpoints.is_due():
+            yield
+            return
+        values = {"state": state.values(), "fed": self._feeder.fed.to_json()}
+        with self._checkpoints.replaced(state.tensors(), values):
+            yield
+
+    def report(self, event: Event) -> None:
+        """Report; the first event also says where the attempt began, and why there."""
+        began: dict[str, int | str] = {}
+        if not self._told and int(event["step"]) > 1:
+            began["resumed_after"] = int(event["step"]) - 1
+        if not self._told and self._checkpoints.ignored:
+            began["checkpoint_ignored"] = self._checkpoints.ignored
+        self._told = True
+        self._context.report({**event, **began})
+
+
+def _digest(identity: TrainIdentity, context: StageContext) -> str:
+    """Tells this stage from others: its identity and what it starts from."""
+    before = [folder.name for folder in (*context.chain, *context.parents.values())]
+    told = [STAGE_VERSIONS["train"], identity.model_dump(mode="json"), sorted(before)]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _read(identity: TrainIdentity, context: StageContext) -> Data:
     return [
-        sample
-        for fingerprint in share.sets
-        for sample in read_manifest(context.locations[fingerprint])
+        [read_manifest(context.locations[fingerprint]) for fingerprint in share.sets]
+        for share in identity.data
     ]
 
 
-def _record(fed: Fed, root: Path) -> dict[str, object]:
-    """Realised shares, and the sampling that videos really had: an fps arm must not turn uniform
-    unseen."""
-    total = max(1, sum(fed.samples))
-    rates = np.asarray(fed.rates or [0.0])
-    return {
-        "samples": fed.samples,
-        "shares": [round(100 * count / total, 3) for count in fed.samples],
-        "realised_fps": {
-            "least": float(rates.min()),
-            "median": float(np.median(rates)),
-            "most": float(rates.max()),
-        },
-        "skipped": fed.skips,
-        # Relative, as manifests name them: a result does not say on which machine it was made.
-        "skipped_media": {
-            str(Path(path).relative_to(root)): reason for path, reason in fed.skipped.items()
-        },
-    }
+def _draw(identity: TrainIdentity, data: Data) -> Draw:
+    return draw(
+        [share.share for share in identity.data],
+        [sum(map(len, sets)) for sets in data],
+        samples=identity.samples,
+        seed=identity.seed,
+        names=[" ".join(share.sets) for share in identity.data],
+        exhausted=identity.exhausted,
+    )
+
+
+def _drawn(identity: TrainIdentity, data: Data, order: Draw) -> dict[str, object]:
+    """How often each set was gone through, and whether its end ended the stage."""
+    told: list[dict[str, object]] = []
+    for index, (share, sets) in enumerate(zip(identity.data, data, strict=True)):
+        rows = order.row[order.share == index]
+        borders = np.cumsum([0, *map(len, sets)])
+        counts, _ = np.histogram(rows, borders)
+        for name, own, count in zip(share.sets, sets, counts.tolist(), strict=True):
+            epochs = round(count / max(1, len(own)), 6)
+            told.append({"set": name, "size": len(own), "drawn": count, "epochs": epochs})
+    return {"ended_early": len(order) < identity.samples, "drawn": len(order), "sets": told}

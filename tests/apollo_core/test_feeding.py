@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import threading
+import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +13,15 @@ import pytest
 import torch
 from PIL import Image
 
+from apollo_core import feeding
 from apollo_core.batch import Batch
 from apollo_core.decoding import Decoder
 from apollo_core.design import FpsSampling
 from apollo_core.errors import BadData, DecodeFailed
+from apollo_core.fed import Fed
 from apollo_core.feeding import Feeder, place_media
 from apollo_core.integration import VISUAL
-from apollo_core.manifest_record import Sample
+from apollo_core.manifest_record import Medium, Sample
 from apollo_core.media import MediaReader
 from apollo_core.microworld.tokenizer import build_tokenizer
 from apollo_core.mixture import draw
@@ -29,19 +35,17 @@ DIGITS = "0123456789"
 def text(number: int) -> Sample:
     """A sample that says its own number, in more or fewer words."""
     asked = "which digit? " * (1 + number % 3)
-    return Sample(
-        f"t{number}", None, (), (("user", asked), ("assistant", " ".join(f"{number:02d}")))
-    )
+    return Sample(f"t{number}", (), (("user", asked), ("assistant", " ".join(f"{number:02d}"))))
 
 
 def video(name: str) -> Sample:
     turns = (("user", "<video>\nwhich digit?"), ("assistant", "7"))
-    return Sample(f"v-{name}", "video", (name,), turns)
+    return Sample(f"v-{name}", (Medium("video", name),), turns)
 
 
 def images(*names: str) -> Sample:
     turns = (("user", "<image>\n<image>\nwhich digit?"), ("assistant", "7"))
-    return Sample("i", "images", names, turns)
+    return Sample("i", tuple(Medium("image", name) for name in names), turns)
 
 
 def feeder(
@@ -54,6 +58,7 @@ def feeder(
     seed: int = 0,
     threads: int = 1,
     longest: int | None = None,
+    ahead: bool = True,
 ) -> Feeder:
     return Feeder(
         shares,
@@ -63,6 +68,7 @@ def feeder(
         tokens_per_clip=2,
         bad_media=bad_media,
         longest=longest,
+        ahead=ahead,
     )
 
 
@@ -75,11 +81,15 @@ def answers(batch: Batch) -> list[str]:
     return said
 
 
-def fed(feed: Feeder, batch_size: int, micro_batch: int) -> list[list[str]]:
+def steps_of(feed: Feeder, batch_size: int, micro_batch: int, *, first: int = 0) -> list[list[str]]:
     return [
         sorted(answer for batch in step for answer in answers(batch))
-        for step in feed.batches(batch_size, micro_batch)
+        for step in feed.batches(batch_size, micro_batch, first=first)
     ]
+
+
+def fed(feed: Feeder, batch_size: int, micro_batch: int) -> list[list[str]]:
+    return steps_of(feed, batch_size, micro_batch)
 
 
 def test_the_samples_of_a_step_do_not_depend_on_the_micro_batch(decoder, tmp_path):
@@ -105,8 +115,7 @@ def test_a_real_video_and_its_frames_are_fed_side_by_side(decoder, nasa, tmp_pat
     feed = feeder(
         [[video("real.mp4")], [images("a.png", "b.png")], [text(1)]], decoder, tmp_path, samples=3
     )
-    (step,) = feed.batches(3, 3)
-    (batch,) = step
+    (batch,) = (batch for step in feed.batches(3, 3) for batch in step)
     assert batch.clips.shape == (3 + 2, 4, 32, 32, 3)
     shown = next(row[row >= 0] for row in batch.source if (row >= 0).sum() == 6)
     first = int(shown[0]) // 2
@@ -147,7 +156,7 @@ def test_more_than_a_fifth_of_bad_samples_stop_the_stage_all_the_same(decoder, t
 def test_a_batch_of_bad_samples_alone_is_an_empty_step(decoder, tmp_path):
     samples = [*(text(n) for n in range(9)), video("gone.mp4")]
     feed = feeder([samples], decoder, tmp_path, samples=10, bad_media="skip")
-    assert [len(step) for step in feed.batches(1, 1)].count(0) == 1
+    assert [len(list(step)) for step in feed.batches(1, 1)].count(0) == 1
 
 
 def test_each_mark_gives_way_to_its_own_medium_in_order():
@@ -167,24 +176,90 @@ def test_private_use_characters_in_a_conversation_are_refused():
 
 def test_a_sample_seen_again_is_the_same_batch(decoder, tmp_path):
     feed = feeder([[text(3)]], decoder, tmp_path, samples=2)
-    first, again = (step[0] for step in feed.batches(1, 1))
+    first, again = (next(step) for step in feed.batches(1, 1))
     assert torch.equal(first.tokens, again.tokens)
     assert torch.equal(first.labels, again.labels)
 
 
-def test_how_many_threads_read_changes_no_batch(decoder, nasa, tmp_path):
+def test_how_many_workers_read_changes_no_batch_and_no_record(decoder, nasa, tmp_path, monkeypatch):
+    monkeypatch.setattr(feeding, "WINDOW_BYTES", 1)
     (tmp_path / "real.mp4").symlink_to(nasa)
     samples = [video("real.mp4"), *(text(n) for n in range(9)), video("gone.mp4")]
 
-    def batches(threads: int) -> list[Batch]:
-        feed = feeder([samples], decoder, tmp_path, samples=22, bad_media="skip", threads=threads)
-        return [batch for step in feed.batches(6, 3) for batch in step]
+    def batches(workers: int) -> tuple[list[Batch], dict[str, object]]:
+        feed = feeder(
+            [samples],
+            decoder,
+            tmp_path,
+            samples=22,
+            bad_media="skip",
+            threads=max(1, workers),
+            ahead=workers > 0,
+        )
+        return [batch for step in feed.batches(6, 2) for batch in step], feed.fed.to_json()
 
-    one, four = batches(1), batches(4)
-    assert len(one) == len(four)
-    for mine, other in zip(one, four, strict=True):
-        assert torch.equal(mine.tokens, other.tokens)
-        assert torch.equal(mine.clips, other.clips)
+    (none, record), *others = (batches(workers) for workers in (0, 1, 4))
+    for other, other_record in others:
+        assert other_record == record
+        assert len(none) == len(other)
+        for mine, theirs in zip(none, other, strict=True):
+            assert torch.equal(mine.tokens, theirs.tokens)
+            assert torch.equal(mine.clips, theirs.clips)
+
+
+def test_a_stage_can_start_at_any_step_and_reads_nothing_before_it(decoder, nasa, tmp_path):
+    (tmp_path / "real.mp4").symlink_to(nasa)
+    samples = [video("real.mp4"), *(text(n) for n in range(9))]
+    whole = fed(feeder([samples], decoder, tmp_path, samples=20), 4, 2)
+    for first in (0, 1, 4, 5):
+        feed = feeder([samples], decoder, tmp_path, samples=20)
+        assert steps_of(feed, 4, 2, first=first) == whole[first:]
+        assert sum(feed.fed.samples) == 20 - 4 * first
+
+
+def test_the_record_tells_of_what_was_taken_and_not_of_what_was_read_ahead(decoder, tmp_path):
+    feed = feeder([[text(n) for n in range(9)]], decoder, tmp_path, samples=18)
+    with closing(feed.batches(3, 1)) as steps:
+        for taken in (3, 6, 9):
+            list(next(steps))
+            time.sleep(0.02)
+            assert feed.fed.samples == [taken]
+
+
+def test_what_was_fed_comes_back_from_its_plain_values(decoder, nasa, tmp_path):
+    (tmp_path / "real.mp4").symlink_to(nasa)
+    samples = [video("real.mp4"), *(text(n) for n in range(5)), video("gone.mp4")]
+    feed = feeder([samples], decoder, tmp_path, samples=14, bad_media="skip")
+    fed(feed, 2, 2)
+    assert Fed.from_json(json.loads(json.dumps(feed.fed.to_json()))) == feed.fed
+    assert len(feed.fed.sampling) == 1
+    line = json.loads(next(iter(feed.fed.sampling)))
+    assert (line["sample"], line["medium"], line["clips"]) == ("v-real.mp4", "real.mp4", 3)
+    assert line["realised_fps"] == pytest.approx(2, rel=0.03)
+
+
+def test_samples_are_sorted_by_length_inside_a_window_of_whole_micro_batches(
+    decoder, tmp_path, monkeypatch
+):
+    samples = [text(n) for n in range(24)]
+
+    def lengths() -> list[int]:
+        feed = feeder([samples], decoder, tmp_path, samples=24)
+        return [int(b.attended.sum(1).max()) for step in feed.batches(24, 2) for b in step]
+
+    assert lengths() == sorted(lengths())
+    wide = lengths()
+    monkeypatch.setattr(feeding, "WINDOW_BYTES", 0)
+    assert sorted(lengths()) != lengths()
+    assert len(lengths()) == len(wide)
+
+
+def test_a_feeder_that_is_closed_early_leaves_no_thread_behind(decoder, nasa, tmp_path):
+    (tmp_path / "real.mp4").symlink_to(nasa)
+    feed = feeder([[video("real.mp4"), text(1)]], decoder, tmp_path, samples=40, threads=3)
+    with closing(feed.batches(2, 1)) as steps:
+        next(next(steps))
+    assert [t.name for t in threading.enumerate() if t.name.startswith("reading")] == []
 
 
 def test_a_conversation_longer_than_the_language_model_takes_is_named(decoder, tmp_path):
@@ -195,7 +270,7 @@ def test_a_conversation_longer_than_the_language_model_takes_is_named(decoder, t
 
 def test_a_template_that_cannot_be_used_is_found_before_the_first_step(decoder, tmp_path):
     several = Sample(
-        "s", None, (), (("user", "a?"), ("assistant", "b"), ("user", "c?"), ("assistant", "d"))
+        "s", (), (("user", "a?"), ("assistant", "b"), ("user", "c?"), ("assistant", "d"))
     )
     feed = feeder([[text(1), several]], decoder, tmp_path, samples=1)
     feed.rehearse()

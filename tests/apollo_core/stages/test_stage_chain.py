@@ -30,6 +30,7 @@ from apollo_core.llm import load_llm
 from apollo_core.microworld.world import WorldSpec, generate
 from apollo_core.stages.assembly import assemble, modules_of
 from apollo_core.stages.context import Event, StageContext
+from apollo_core.training import schedule
 from apollo_core.weights import own_tensors
 
 WORLD = WorldSpec(
@@ -91,6 +92,7 @@ def test_a_checkpoint_holds_only_what_its_stage_trained(chain):
         assert {path.name for path in folder.iterdir()} == {
             "checkpoint.json",
             "fed.json",
+            "sampling.jsonl",
             "weights.safetensors",
         }
 
@@ -125,6 +127,31 @@ def test_the_record_says_what_was_fed_and_at_which_rate(chain):
     assert fed["shares"] == [25, 25, 25, 25]
     assert fed["realised_fps"]["median"] == pytest.approx(2, rel=0.1)
     assert fed["skipped"] == 0
+    assert (fed["ended_early"], fed["drawn"]) == (False, 16)
+    assert [entry["set"] for entry in fed["sets"]] == list(MIXTURE)
+    for entry in fed["sets"]:
+        assert entry["drawn"] == 4
+        assert entry["epochs"] == pytest.approx(4 / entry["size"], abs=1e-6)
+    lines = read_rows(chain.sft / "sampling.jsonl")
+    assert 0 < len(lines) <= 4
+    assert all(line["realised_fps"] == pytest.approx(2, rel=0.1) for line in lines)
+    assert all(line["medium"].endswith(".mp4") for line in lines)
+
+
+def test_data_that_run_out_end_a_stage_whose_cosine_ends_with_them(chain):
+    data = {"sft_text": 50, "sft_image": 50}
+    ending = training(BOTH, {"connector": 1e-3}, data, samples=64, exhausted="end")
+    out = chain.shop.run("ending", ending, parents=chain.parents)
+    events = list(chain.shop.events)
+    fed = json.loads((out / "fed.json").read_text())
+    assert fed["ended_early"]
+    assert max(entry["epochs"] for entry in fed["sets"]) == 1
+    steps = -(-fed["drawn"] // 4)
+    assert [event["step"] for event in events] == list(range(1, steps + 1))
+    assert {event["steps"] for event in events} == {steps}
+    assert events[-1]["lr/connector"] == pytest.approx(
+        1e-3 * schedule(steps - 1, steps=steps, warmup=0.03)
+    )
 
 
 def test_every_step_is_reported_with_its_loss_and_rates(chain):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,20 @@ class Workshop:
         *,
         parents: Mapping[str, Path] | None = None,
         chain: Sequence[Path] = (),
+        report: Callable[[Event], None] | None = None,
+        checkpoints: Path | None = None,
         **execution: Any,
     ) -> Path:
-        """Run one stage; its folder."""
+        """Run one stage; its folder. `report` takes each event before it is remembered."""
         out = self.folder / name
         out.mkdir()
         self.events.clear()
+
+        def remember(event: Event) -> None:
+            if report is not None:
+                report(event)
+            self.events.append(event)
+
         run_stage(
             identity,
             StageContext(
@@ -64,7 +72,8 @@ class Workshop:
                 locations=self.locations,
                 media_root=self.media_root,
                 execution=Execution.model_validate(execution),
-                report=self.events.append,
+                report=remember,
+                checkpoints=checkpoints,
             ),
         )
         return out

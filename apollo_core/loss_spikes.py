@@ -1,0 +1,39 @@
+"""Tell a loss spike from a loss that wobbles."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from statistics import median
+
+WINDOW = 64
+# Before that many losses their spread is not known.
+LEAST = 16
+DEVIATIONS = 6.0
+# A normal distribution's standard deviation over its median absolute deviation.
+TO_STANDARD = 1.4826
+
+
+class LossWatch:
+    r"""Compares each loss with the `WINDOW` before it.
+
+    A spike is a loss $l > m + 6 s$, with m the median of the losses before it and
+    $s = 1.4826 \operatorname{median}|l_i - m|$, their robust standard deviation.
+
+    Args:
+        recent: losses already seen, oldest first.
+    """
+
+    def __init__(self, recent: Iterable[float] = ()) -> None:
+        self.recent: deque[float] = deque(recent, WINDOW)
+
+    def is_spike(self, loss: float) -> bool:
+        """Whether `loss` is one; it is remembered either way."""
+        found = len(self.recent) >= LEAST and loss > self._most()
+        self.recent.append(loss)
+        return found
+
+    def _most(self) -> float:
+        middle = median(self.recent)
+        spread = TO_STANDARD * median(abs(each - middle) for each in self.recent)
+        return middle + DEVIATIONS * spread
