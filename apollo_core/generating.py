@@ -19,8 +19,8 @@ from apollo_core.errors import Diverged
 from apollo_core.manifest import Item
 from apollo_core.media import Shown
 from apollo_core.model import VideoLMM
-from apollo_core.prefix import Prefix, begin
-from apollo_core.scoring import encode_asked, groups
+from apollo_core.prefix import Prefix, beginnings
+from apollo_core.scoring import encode_asked
 from apollo_core.stages.identity import Prompt
 
 # A letter, or an option's text. Identity: another number needs a new STAGE_VERSION.
@@ -55,8 +55,7 @@ def generate(
     asked = [_ask(model, tokenizer, item, shown, prompt) for item in items]
     stops = ends(model.llm, tokenizer)
     written: list[list[int]] = []
-    for group in groups(model, asked, shown):
-        prefix = begin(model, group, shown, passes=MOST_TOKENS)
+    for prefix, group in beginnings(model, asked, shown, passes=MOST_TOKENS):
         for at in range(0, len(group), micro_batch):
             written += _write(prefix, group[at : at + micro_batch], stops)
     return [str(tokenizer.decode(ids, skip_special_tokens=True)) for ids in written]

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, cast
 
 import numpy as np
@@ -17,10 +18,11 @@ from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from apollo_core.answer_logits import head_only
-from apollo_core.batch import collate
+from apollo_core.asking import question
+from apollo_core.batch import Batch, collate
 from apollo_core.chat import IGNORED, TEXT, Encoded
 from apollo_core.media import Shown
-from apollo_core.model import VideoLMM
+from apollo_core.model import Features, VideoLMM
 
 NOWHERE = -1
 
@@ -92,6 +94,25 @@ class Prefix:
         return torch.where((at == NOWHERE)[..., None], embedded, self.visual[at.clamp(min=0)])
 
 
+def beginnings(
+    model: VideoLMM, rows: Sequence[Encoded], shown: Shown | None, *, passes: int = 1
+) -> Iterator[tuple[Prefix, list[Encoded]]]:
+    """Rows about one medium, in order, in groups that see the same visual tokens: all of them,
+    unless these depend on the question. The encoders see the medium once all the same.
+
+    Args:
+        model, rows, shown, passes: as `begin` takes them.
+    """
+    if shown is None or not model.connector.conditioned:
+        yield begin(model, rows, shown, passes=passes), list(rows)
+        return
+    with torch.inference_mode():
+        features = model.features(_alone(model, rows[0], shown))
+    for _, same in groupby(rows, key=question):
+        group = list(same)
+        yield begin(model, group, shown, passes=passes, features=features), group
+
+
 @torch.inference_mode()
 def begin(
     model: VideoLMM,
@@ -99,6 +120,7 @@ def begin(
     shown: Shown | None,
     *,
     passes: int = 1,
+    features: Features | None = None,
 ) -> Prefix:
     """Embed what `rows` show, and run what they have in common through the language model.
 
@@ -107,19 +129,23 @@ def begin(
         rows: conversations about `shown`, each with at least one supervised position.
         shown: the medium; None = text alone.
         passes: times that each row will be asked for.
+        features: what the encoders make of `shown`, where it is at hand.
     """
     length = shared_length(rows)
     if not _pays(length, rows, shown, passes):
         length = 0
     first = rows[0]
-    media = [] if shown is None else [shown]
-    per_clip = model.connector.tokens_per_clip
-    batch = collate([first], media, [0 if media else -1], tokens_per_clip=per_clip)
-    embedded = model.embed(batch.to(model.connector.marks.device))
+    embedded = model.embed(_alone(model, first, shown), features)
     places = np.flatnonzero(first.source >= 0)
     visual = embedded[0, places[np.argsort(first.source[places])]]
     common = embedded[:, :length]
     return Prefix(model, length, visual, common, _cache(model.llm, common) if length else None)
+
+
+def _alone(model: VideoLMM, row: Encoded, shown: Shown | None) -> Batch:
+    media, place = ([shown], 0) if shown is not None else ([], -1)
+    batch = collate([row], media, [place], tokens_per_clip=model.connector.tokens_per_clip)
+    return batch.to(model.connector.marks.device)
 
 
 def shared_length(rows: Sequence[Encoded]) -> int:

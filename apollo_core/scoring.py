@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from apollo_core.answer_parsing import LETTERS
-from apollo_core.asking import question
 from apollo_core.chat import IGNORED, Encoded, encode_answer
 from apollo_core.errors import BadData, Diverged
 from apollo_core.integration import without_marks
 from apollo_core.manifest import Item
 from apollo_core.media import Shown
 from apollo_core.model import VideoLMM
-from apollo_core.prefix import begin
+from apollo_core.prefix import beginnings
 from apollo_core.stages.identity import Prompt, Scoring
 
 
@@ -102,14 +100,6 @@ def encode_asked(
     return encoded
 
 
-def groups(model: VideoLMM, rows: Sequence[Encoded], shown: Shown | None) -> list[list[Encoded]]:
-    """Rows about one medium that see the same visual tokens, in order: all of them, unless these
-    depend on the question."""
-    if shown is None or not model.connector.conditioned:
-        return [list(rows)]
-    return [list(same) for _, same in groupby(rows, key=question)]
-
-
 def _encode(
     model: VideoLMM,
     tokenizer: PreTrainedTokenizerBase,
@@ -127,8 +117,8 @@ def _encode(
 def _log_probabilities(
     model: VideoLMM, rows: Sequence[Sequence[Encoded]], shown: Shown | None, micro_batch: int
 ) -> Iterator[Tensor]:
-    for group in groups(model, [one for each in rows for one in each], shown):
-        prefix = begin(model, group, shown)
+    flat = [one for each in rows for one in each]
+    for prefix, group in beginnings(model, flat, shown):
         yield from prefix.log_probabilities(group, micro_batch=micro_batch)
 
 

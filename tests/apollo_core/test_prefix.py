@@ -198,6 +198,9 @@ def test_visual_tokens_that_depend_on_the_question_are_made_for_each_question(sc
     alone = [scores([item])[0] for item in items]
     for mine, expected in zip(scores(items), alone, strict=True):
         assert mine == pytest.approx(expected, abs=1e-5)
+    encoder = Counted(model.vision[0])
+    scores(items)
+    assert len(encoder.shapes) == 1  # what the encoders see does not depend on it
     by_hand = one_by_one(model, rows_about(2, QUESTIONS[:1])[:1], video)[0]
     if scoring == "options":
         ids = TOKENIZER("red", add_special_tokens=False)["input_ids"]
