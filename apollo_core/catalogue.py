@@ -41,7 +41,7 @@ ENCODERS: dict[str, EncoderEntry] = {
         ("videomae-large", "videomae", "MCG-NJU/videomae-large", True),
         ("dinov2-large", "dinov2", "facebook/dinov2-large", True),
         ("clip-large", "clip", "openai/clip-vit-large-patch14-336", True),
-        ("languagebind-image", "clip", "LanguageBind/LanguageBind_Image", True),
+        ("languagebind-image", "languagebind_image", "LanguageBind/LanguageBind_Image", True),
         (
             "languagebind-video",
             "languagebind_video",

@@ -13,7 +13,7 @@ from pathlib import Path
 from apollo_core.errors import BadData, BadInput
 
 # Families that are read by apollo_core.checkpoints.
-OWN_FAMILIES = frozenset({"internvideo2", "languagebind_video", "vjepa"})
+OWN_FAMILIES = frozenset({"internvideo2", "languagebind_image", "languagebind_video", "vjepa"})
 
 _SAFE = (".safetensors",)
 _SAVED_BY_TORCH = (".pt", ".pth", ".pth.tar", ".bin")

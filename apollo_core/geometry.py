@@ -11,7 +11,7 @@ from typing import Literal
 from apollo_core.errors import BadInput
 
 # Last blocks of a published model that its adapter leaves out, with the reasons there.
-DROPPED_BLOCKS = {"clip": 1, "languagebind_video": 1, "internvideo2": 1}
+DROPPED_BLOCKS = {"clip": 1, "languagebind_image": 1, "languagebind_video": 1, "internvideo2": 1}
 
 # DINOv2's published position tables are of 37 x 37 patches, 518 pixels. At 378 its grid is SigLIP's
 # 27 x 27, so that joining the two interpolates neither; the table is interpolated, once.
@@ -46,6 +46,7 @@ ANATOMIES: dict[str, Anatomy] = {
     "dinov2": Anatomy(in_block=11, around=5, positions="patch"),
     # No bias; CLS and its position, the norm before the blocks; without the one behind them.
     "clip": Anatomy(in_block=9, around=4, positions="patch"),
+    "languagebind_image": Anatomy(in_block=9, around=4, positions="patch"),
     # As CLIP, and in each block an attention over time with its norm and its positions.
     "languagebind_video": Anatomy(
         in_block=15, around=4, positions="patch", in_frames=1, attentions=2

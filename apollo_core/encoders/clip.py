@@ -1,4 +1,4 @@
-"""CLIP, also LanguageBind's image tower: an image encoder, through transformers' own class.
+"""CLIP: an image encoder, through transformers' own class.
 
 The features are those after the last block but one, as they are (no norm), without CLS. CLIP's loss
 sees the CLS token only, through the last block and `post_layernorm`: what that block makes of the
@@ -40,8 +40,8 @@ class Clip(FrameEncoder):
         return self.model(pixel_values=images).last_hidden_state[:, 1:]
 
 
-def create(geometry: VisionGeometry, *, frames_per_clip: int) -> Clip:
-    """A CLIP of `depth` blocks, all used, with fresh weights; `frames_per_clip` is any."""
+def build(geometry: VisionGeometry, *, activation: str = "quick_gelu", eps: float = 1e-5) -> Clip:
+    """A CLIP of `depth` blocks, all used; `activation` and `eps` (of the norms) are OpenAI's."""
     config = CLIPVisionConfig(
         hidden_size=geometry.dim,
         intermediate_size=geometry.mlp,
@@ -49,14 +49,21 @@ def create(geometry: VisionGeometry, *, frames_per_clip: int) -> Clip:
         num_attention_heads=geometry.heads,
         image_size=geometry.size,
         patch_size=geometry.patch,
+        hidden_act=activation,
+        layer_norm_eps=eps,
     )
     return Clip(CLIPVisionModel(config))
+
+
+def create(geometry: VisionGeometry, *, frames_per_clip: int) -> Clip:
+    """A CLIP of this size with fresh weights; `frames_per_clip` is any."""
+    return build(geometry)
 
 
 def load(source: str, *, revision: str, frames_per_clip: int) -> Clip:
     """A published or local checkpoint, full or vision only; its last block is then dropped.
 
-    `hidden_act` is as its config says: LanguageBind's differs from OpenAI's.
+    `hidden_act` is as its config says: OpenCLIP's is often not OpenAI's.
     """
     model = load_whole(CLIPVisionModel, source, revision=revision, left_out=LEFT_OUT)
     del model.encoder.layers[-DROPPED_BLOCKS["clip"] :]

@@ -9,6 +9,7 @@ from apollo_core.encoders import (
     clip,
     dinov2,
     internvideo2,
+    languagebind_image,
     languagebind_video,
     siglip,
     videomae,
@@ -44,6 +45,7 @@ FAMILIES: dict[str, Family] = {
     "videomae": videomae,
     "vjepa": vjepa,
     "vjepa2": vjepa2,
+    "languagebind_image": languagebind_image,
     "languagebind_video": languagebind_video,
     "internvideo2": internvideo2,
 }

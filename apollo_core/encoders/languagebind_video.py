@@ -11,9 +11,6 @@ with low-rank adapters are refused, since their tensors would have to be merged 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-
 import torch
 from einops import rearrange, repeat
 from jaxtyping import Float
@@ -22,32 +19,14 @@ from torch.nn import functional
 
 from apollo_core import checkpoints
 from apollo_core.checkpoints import Checkpoint
-from apollo_core.encoders import positions
+from apollo_core.encoders import languagebind, positions
 from apollo_core.encoders.blocks import Mlp, attend, initialise
 from apollo_core.encoders.encoder import CLIP_MEAN, CLIP_STD, InputSpec, VideoEncoder
+from apollo_core.encoders.languagebind import ACTIVATIONS, EPS, Activation
 from apollo_core.encoders.positions import Grid
-from apollo_core.errors import BadData, pick
-from apollo_core.geometry import DROPPED_BLOCKS, VisionGeometry
+from apollo_core.geometry import VisionGeometry
 
-Activation = Callable[[Tensor], Tensor]
-
-
-def quick_gelu(x: Tensor) -> Tensor:
-    """`x sigmoid(1.702 x)`, the GELU of the first CLIP models."""
-    return x * torch.sigmoid(1.702 * x)
-
-
-_ACTIVATIONS: dict[str, Activation] = {"gelu": functional.gelu, "quick_gelu": quick_gelu}
-_EPS = 1e-5
-
-_LEFT_OUT = (
-    "position_ids",
-    "post_layernorm",
-    "visual_projection",
-    "text_model",
-    "text_projection",
-    "logit_scale",
-)
+_LEFT_OUT = (*languagebind.LEFT_OUT, "position_ids", "post_layernorm")
 
 
 class ClipAttention(nn.Module):
@@ -105,7 +84,7 @@ class LanguageBindVideo(VideoEncoder):
         *,
         frames_per_clip: int,
         activation: Activation = functional.gelu,
-        eps: float = _EPS,
+        eps: float = EPS,
     ) -> None:
         super().__init__()
         dim = self.dim = geometry.dim
@@ -153,21 +132,15 @@ def load(source: str, *, revision: str, frames_per_clip: int) -> LanguageBindVid
     Its embeddings of time are resized to the clip length: linearly, which is ours, as the published
     code takes 8 frames only.
     """
-    checkpoint = checkpoints.read(
-        source,
-        revision=revision,
-        family="languagebind_video",
-        entries=("state_dict", "model"),
-        prefixes=("vision_model.", "encoder.", "embeddings."),
-    )
-    checkpoint = _with_vision_config(checkpoint)
-    name = checkpoint.config.get("hidden_act", "quick_gelu")
+    family = "languagebind_video"
+    prefixes = ("vision_model.", "encoder.", "embeddings.")
+    checkpoint = languagebind.read(source, revision=revision, family=family, prefixes=prefixes)
     with torch.device("meta"):
         encoder = LanguageBindVideo(
-            _geometry(checkpoint),
+            languagebind.geometry(checkpoint, family=family),
             frames_per_clip=frames_per_clip,
-            activation=pick(_ACTIVATIONS, name, field=f"{checkpoint.origin}: hidden_act"),
-            eps=checkpoint.config.get("layer_norm_eps", _EPS),
+            activation=ACTIVATIONS[languagebind.activation_name(checkpoint)],
+            eps=languagebind.layer_norm_eps(checkpoint),
         )
     used = len(encoder.layers)
     for index in range(used):
@@ -178,20 +151,6 @@ def load(source: str, *, revision: str, frames_per_clip: int) -> LanguageBindVid
     return encoder
 
 
-def _with_vision_config(checkpoint: Checkpoint) -> Checkpoint:
-    """Its config is the vision tower's; what that leaves out is CLIP's default.
-
-    Raises:
-        BadData: there is no config: the activation is in no tensor, and a wrong one goes unnoticed.
-    """
-    if not checkpoint.config:
-        raise BadData(
-            f"{checkpoint.origin}: config.json is not beside it; it says which activation the "
-            "model was trained with"
-        )
-    return replace(checkpoint, config=checkpoint.config.get("vision_config", checkpoint.config))
-
-
 def _resized_in_time(checkpoint: Checkpoint, name: str, frames: int) -> Checkpoint:
     if name not in checkpoint.tensors:
         return checkpoint  # `fill` names it
@@ -199,18 +158,4 @@ def _resized_in_time(checkpoint: Checkpoint, name: str, frames: int) -> Checkpoi
     table = checkpoint.tensors[name].float()
     return checkpoint.with_tensor(
         name, positions.linear_then_bicubic(table, before, Grid(frames, 1, 1))
-    )
-
-
-def _geometry(checkpoint: Checkpoint) -> VisionGeometry:
-    dim, _, patch, _ = checkpoint.shape("patch_embedding.weight", 4)
-    places = checkpoint.shape("position_embedding.weight", 2)[0] - 1
-    side = positions.square_grid(places, 1, origin=checkpoint.origin).rows
-    return VisionGeometry(
-        dim=dim,
-        depth=checkpoint.count("layers") - DROPPED_BLOCKS["languagebind_video"],
-        heads=checkpoint.number("num_attention_heads", None),
-        mlp=checkpoint.shape("layers.0.mlp.fc1.weight", 2)[0],
-        size=side * patch,
-        patch=patch,
     )

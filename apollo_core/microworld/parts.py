@@ -90,7 +90,7 @@ ENCODERS: dict[str, MicroEncoder] = {
     "siglip": _image_encoder("siglip"),
     "siglip2": _image_encoder("siglip"),
     "clip": _image_encoder("clip"),
-    "languagebind-image": _image_encoder("clip"),
+    "languagebind-image": _image_encoder("languagebind_image"),
     "dinov2": _image_encoder("dinov2"),
     "videomae": _video_encoder("videomae", tubelet=2),
     "vjepa": _video_encoder("vjepa", tubelet=2),

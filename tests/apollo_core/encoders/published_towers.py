@@ -54,11 +54,6 @@ def clip(**vision: Any) -> CLIPModel:
     return CLIPModel(CLIPConfig(text_config=TEXT, vision_config=whole, projection_dim=8))
 
 
-def languagebind_image() -> CLIPModel:
-    """A CLIP with another activation."""
-    return clip(hidden_act="gelu")
-
-
 def dinov2() -> Dinov2Model:
     """With its mask token."""
     return Dinov2Model(Dinov2Config(**PATCHED, mlp_ratio=2))
@@ -176,9 +171,9 @@ TOWERS: dict[str, Tower] = {
     "clip": Tower(
         "clip", clip, CLIPVisionModel, CLIP_MEAN, CLIP_STD, _CLIP_KEYS, _CLIP_FIRST, _penultimate
     ),
-    "languagebind-image": Tower(
+    "clip, plain GELU": Tower(
         "clip",
-        languagebind_image,
+        lambda: clip(hidden_act="gelu"),
         CLIPVisionModel,
         CLIP_MEAN,
         CLIP_STD,

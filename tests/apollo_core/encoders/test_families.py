@@ -20,7 +20,7 @@ from apollo_core.microworld import parts
 from apollo_core.stages.identity import Part
 
 TUBELETS = {"videomae": 2, "vjepa": 2, "vjepa2": 2}
-PER_FRAME = {"siglip", "dinov2", "clip"}
+PER_FRAME = {"siglip", "dinov2", "clip", "languagebind_image"}
 
 each_family = pytest.mark.parametrize("family", FAMILIES)
 

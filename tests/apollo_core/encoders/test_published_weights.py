@@ -194,13 +194,6 @@ def test_a_language_model_that_lacks_a_tensor_or_has_another_is_refused(tmp_path
         load_whole(AutoModelForCausalLM, str(tmp_path), revision="main")
 
 
-def test_languagebinds_activation_is_its_configs(tmp_path):
-    """transformers doesn't know its config's class; only the vision tower's entry counts."""
-    publish(TOWERS["languagebind-image"], tmp_path)
-    change_config(tmp_path, model_type="LanguageBindImage")
-    assert tower_of(load("languagebind-image", tmp_path)).config.hidden_act == "gelu"
-
-
 @pytest.mark.parametrize("name", ["dinov2", "dinov2 with registers"])
 def test_dinov2_resizes_its_positions_once_to_the_size_that_is_wanted(tmp_path, monkeypatch, name):
     monkeypatch.setattr(dinov2, "DINOV2_SIZE", 24)
