@@ -29,11 +29,18 @@ Number = int | float
 
 
 class TokenSystemError(ValueError):
-    """Values that leave the system open or contradict each other; `key` is the one to change."""
+    """Values that leave the system open or contradict each other.
 
-    def __init__(self, key: str, text: str) -> None:
+    Args:
+        key: the one to change.
+        text: what is wrong.
+        sources: all given values that lead to it.
+    """
+
+    def __init__(self, key: str, text: str, sources: tuple[str, ...] = ()) -> None:
         super().__init__(text)
         self.key = key
+        self.sources = sources
 
 
 @dataclass(frozen=True)
@@ -162,6 +169,7 @@ def _not_whole(known: Mapping[str, Value], name: str, value: Value) -> TokenSyst
         product if product in value.source else value.source[0],
         f"{told} make {_said(name, value.amount)}, which must be whole; "
         f"the nearest {product} that work: {', '.join(works)}",
+        value.source,
     )
 
 
@@ -171,6 +179,7 @@ def _contradiction(known: Mapping[str, Value], name: str, given: Fraction) -> To
         name,
         f"{told} make {_said(name, known[name].amount)}, which contradicts {_said(name, given)}; "
         "leave one of them out",
+        known[name].source,
     )
 
 

@@ -10,10 +10,11 @@ from itertools import combinations, product
 from pydantic import ValidationError
 
 from apollo_core.design import Design
+from orchestrator.base_design import work_out
 from orchestrator.merging import leaves, merge_level, union
 from orchestrator.problems import Problem, nearest
 from orchestrator.sweep_types import Sweep
-from orchestrator.token_keys import TokenKeyError, read, without_derived, work_out
+from orchestrator.token_keys import TokenKeyError, read, without_derived
 from orchestrator.type_problems import problems_of
 from orchestrator.yaml_reading import KeyPath
 

@@ -33,6 +33,7 @@ from apollo_core.stages.identity import (
     Regime,
     Scoring,
 )
+from orchestrator.base_design import BaseDesign
 from orchestrator.canonical import digest
 from orchestrator.schedule_types import (
     Name,
@@ -42,7 +43,6 @@ from orchestrator.schedule_types import (
     StageSpec,
     written,
 )
-from orchestrator.token_keys import BaseDesign
 
 Modality = Literal["text", "image", "multi_image", "video"]
 DesignField = Literal[

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from small_sweep import planned, write
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from small_sweep import planned, small, write
 
 from apollo_core.design import FpsSampling
 from apollo_core.errors import BadInput
 from orchestrator.designs import resolve_designs
 from orchestrator.sweep_file import load_sweep
 from orchestrator.sweep_types import Sweep
+from orchestrator.type_problems import problems_of
 
 # The small sweep: 2 fps, 4 frames a clip, 4 tokens a frame, so 8 tokens a second, 16 a clip.
 SYSTEM = ("fps", "frames_per_clip", "tokens_per_frame", "max_clips")
@@ -222,3 +226,59 @@ def test_the_schema_offers_the_keys_and_asks_for_no_more_than_is_needed():
     for each, computed in ((sampling, "fps"), (resampler, "tokens_per_frame")):
         assert computed not in each["required"]
         assert each["required"]
+
+
+def test_a_level_that_what_is_kept_of_the_base_does_not_fit_is_told_at_the_level(tmp_path):
+    changes = {
+        "base/resampler/tokens_per_frame": None,
+        "base/resampler/tokens_per_second": 8,
+        "axes": {"x": {"y": {"sampling": {"fps": 3}}}},
+    }
+    with pytest.raises(BadInput, match=r"axes.x.y.sampling.fps: .* tokens_per_frame=2.66667"):
+        load_sweep(write(tmp_path, changes))
+
+
+SAYS = {
+    "sampling": st.dictionaries(
+        st.sampled_from(["fps", "frames_per_clip", "tokens_per_second", "max_tokens", "max_clips"]),
+        st.sampled_from([0.5, 1, 2, 3, 4, 8, 16, 100, "x", -1]),
+        max_size=3,
+    ),
+    "resampler": st.dictionaries(
+        st.sampled_from(["tokens_per_frame", "tokens_per_clip", "tokens_per_second"]),
+        st.sampled_from([0.5, 1, 2, 3, 4, 8, 16, 100, "x", -1]),
+        max_size=2,
+    ),
+}
+
+
+def assert_told(problems):
+    assert problems
+    assert all(problem.where[0] in ("base", "axes") and problem.text for problem in problems)
+
+
+@given(st.fixed_dictionaries(SAYS), st.fixed_dictionaries(SAYS), st.booleans())
+def test_whatever_is_said_comes_to_a_consistent_design_or_to_an_error_in_words(
+    base, level, uniform
+):
+    content = small(None)
+    for block, said in base.items():
+        content["base"][block] = {**content["base"][block], **said}
+    switch = {"mode": "uniform", "frames": 16} if uniform else {}
+    content["axes"] = {"x": {"y": {**level, "sampling": {**level["sampling"], **switch}}}}
+    try:
+        sweep = Sweep.model_validate(content)
+    except ValidationError as error:
+        told = problems_of(error, Sweep)
+        assert_told(told)
+        return
+    found, problems = resolve_designs(sweep)
+    assert len(found) == 2 or problems
+    if problems:
+        assert_told(problems)
+    assert all(each.design.resampler.tokens_per_frame >= 1 for each in found)
+    if len(found) == 2 and "max_tokens" in level["sampling"] and not uniform:
+        design = found[1].design
+        assert isinstance(design.sampling, FpsSampling)
+        clip = design.resampler.tokens_per_frame * design.sampling.frames_per_clip
+        assert design.sampling.max_clips == level["sampling"]["max_tokens"] // clip
