@@ -10,7 +10,7 @@ STORE ?= out/store
 PYTHON := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui plan check format test test-fast clean
+.PHONY: help setup demo ui plan check format test test-fast bench-core clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ test: setup ## the whole test suite
 
 test-fast: setup ## the tests that take no more than a few seconds each
 	$(BIN)/python -m pytest -m "not slow"
+
+bench-core: setup ## time a training step beside the loop that most code bases have (about 5 minutes)
+	@$(BIN)/python tests/benchmarks/core.py
 
 clean: ## remove what runs and tests left (not .venv)
 	rm -rf out .pytest_cache .ruff_cache .hypothesis build *.egg-info
