@@ -11,8 +11,14 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from analysis.intervals import Interval, jackknife_interval
+from analysis.scores import Scores
 from analysis.table import BASE, ScoreTable
+
+# Fewer designs have no spread to tell of.
+FEWEST_DESIGNS = 3
 
 
 @dataclass(frozen=True)
@@ -27,12 +33,18 @@ class Effect:
 
 @dataclass(frozen=True)
 class Matched:
-    """Decision accuracy over the `n` pairs of designs that differ in this axis alone."""
+    """Decision accuracy over the `n` pairs of designs that differ in this axis alone.
+
+    The pairs share `designs` designs and are not independent: `ci` is the jackknife's, which leaves
+    out one design with all of its pairs at a time. None for fewer than 3 designs.
+    """
 
     small: str
     large: str
     n: int
+    designs: int
     decision_accuracy: float | None
+    ci: Interval | None
 
 
 @dataclass(frozen=True)
@@ -94,10 +106,41 @@ def _effects(
 
 def _agreements(grid: pd.DataFrame, pairs: list[tuple[str, str]]) -> Iterable[Matched]:
     """Count how often two scales order a matched pair alike; a tie at either counts 1/2."""
-    firsts, seconds = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    order = np.sign(grid.loc[firsts].to_numpy() - grid.loc[seconds].to_numpy())
+    members = np.array(
+        [grid.index.get_indexer([pair[side] for pair in pairs]) for side in (0, 1)], dtype=np.intp
+    )
+    scores = grid.to_numpy(dtype=float)
+    order = np.sign(scores[members[0]] - scores[members[1]])
     for small, large in combinations(range(len(grid.columns)), 2):
         agreement = (1.0 + order[:, small] * order[:, large]) / 2.0
-        agreement = agreement[~np.isnan(agreement)]
-        share = float(agreement.mean()) if agreement.size else None
-        yield Matched(grid.columns[small], grid.columns[large], int(agreement.size), share)
+        known = np.isfinite(agreement)
+        share = float(agreement[known].mean()) if known.any() else None
+        yield Matched(
+            small=grid.columns[small],
+            large=grid.columns[large],
+            n=int(known.sum()),
+            designs=int(np.unique(members[:, known]).size),
+            decision_accuracy=share,
+            ci=shared_interval(agreement[known], members[:, known]),
+        )
+
+
+def shared_interval(agreement: Scores, members: NDArray[np.intp]) -> Interval | None:
+    """95 % jackknife interval of the mean agreement of pairs that share designs.
+
+    Args:
+        agreement: of each pair, shape (pairs,).
+        members: the two designs of each pair, shape (2, pairs).
+    """
+    designs, code = np.unique(members, return_inverse=True)
+    if designs.size < FEWEST_DESIGNS:
+        return None
+    code = code.reshape(members.shape)
+    own, pairs = (
+        sum(np.bincount(side, weights=weights, minlength=designs.size) for side in code)
+        for weights in (agreement, np.ones_like(agreement))
+    )
+    left = agreement.size - pairs
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = np.where(left > 0, (agreement.sum() - own) / left, np.nan)
+    return jackknife_interval(float(agreement.mean()), values, low=0.0, high=1.0)

@@ -5,16 +5,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis import consistency, selection
-from analysis.agreement import decision_accuracy
+from analysis import agreement, consistency, prediction, selection
 from analysis.consistency import Within
 from analysis.intervals import fisher_interval, square_interval
+from analysis.item_scores import ItemScores
+from analysis.metric_view import MetricView, view_metric
+from analysis.pair import Pair
+from analysis.pair_breakdown import break_down, codes
+from analysis.pair_resampling import Crossing, resample_pair
+from analysis.reliability import pair_noise
 from analysis.scores import Scores, is_constant
 from analysis.table import ScoreTable
 from analysis.verdict import Verdict, judge
@@ -22,101 +28,159 @@ from analysis.verdict import Verdict, judge
 # Below this an interval of R2 spans most of 0 to 1 whatever the data say.
 FEW_DESIGNS = 15
 TOP_K = (1, 3, 5)
+# Resamples x designs x pairs of scales that a report can afford.
+MOST_WORK = 20_000_000
 
 
-@dataclass(frozen=True)
-class Pair:
-    """What the small scale says about the large one for one metric, over the designs both have.
+def compare_scales(
+    table: ScoreTable, items: Mapping[str, ItemScores] | None = None, *, seed: int = 0
+) -> list[Pair]:
+    """Compare every ordered pair of scales (small before large) on every metric of the table.
 
-    Field names are those of report.json; formulas and units are in `consistency`. None: undefined,
-    and `warnings` says why. `winner` are the small scale's best designs (several where tied) and
-    `best` the large scale's. `regret_share` is regret over the range of scores at the large scale.
+    Args:
+        items: metric -> answers behind it, for the metrics whose item table is known.
+        seed: of all resampling: the same table gives the same report.
     """
-
-    metric: str
-    small: str
-    large: str
-    n: int
-    r2: float | None
-    r2_ci: tuple[float, float] | None
-    pearson: float | None
-    pearson_ci: tuple[float, float] | None
-    sign: int | None
-    slope: float | None
-    intercept: float | None
-    spearman: float | None
-    kendall: float | None
-    decision_accuracy: float | None
-    regret: float | None
-    regret_share: float | None
-    winner: tuple[str, ...]
-    best: tuple[str, ...]
-    top_k_recall: dict[str, float | None]
-    top_k_regret: dict[str, float | None]
-    within: dict[str, Within]
-    verdict: Verdict
-    warnings: tuple[str, ...]
+    duos = list(combinations(table.scales, 2))
+    draws = draws_for(len(duos) * len(table.metrics), len(table.designs))
+    pairs: list[Pair] = []
+    for metric in table.metrics if duos else ():
+        view = view_metric(table, metric, (items or {}).get(metric), draws=draws, seed=seed)
+        pairs += [
+            compare_pair(table, view, small, large, draws=draws, seed=seed) for small, large in duos
+        ]
+    return pairs
 
 
-def compare_scales(table: ScoreTable) -> list[Pair]:
-    """Compare every ordered pair of scales (small before large) on every metric of the table."""
-    return [
-        compare_pair(table, metric, small, large)
-        for metric in table.metrics
-        for small, large in combinations(table.scales, 2)
-    ]
+def draws_for(pairs: int, designs: int) -> int:
+    """Choose how many resamples each of so many pairs of scales gets, at least 1,000.
+
+    10,000 where there are few pairs; a table of hundreds would take minutes, and 1,000 still give
+    the ends of a 95 % interval to a fiftieth of its width or so.
+    """
+    return int(np.clip(MOST_WORK / max(1, pairs * designs), 1_000, 10_000))
 
 
-def compare_pair(table: ScoreTable, metric: str, small: str, large: str) -> Pair:
+def compare_pair(
+    table: ScoreTable, view: MetricView, small: str, large: str, *, draws: int, seed: int
+) -> Pair:
     """Compare two scales on one metric, over the designs that have a score at both."""
-    grid = table.grid(metric)
-    shared = grid[[small, large]].dropna()
+    shared = view.grid[[small, large]].dropna()
     x, y = shared[small].to_numpy(dtype=float), shared[large].to_numpy(dtype=float)
     n = len(shared)
-    r, line = consistency.pearson(x, y), consistency.fit_line(x, y)
-    interval = None if r is None else fisher_interval(r, n)
-    # Rankings are read with higher as better, so a loss changes its sign here and only here.
-    up, down = (-x, -y) if table.lower_is_better else (x, y)
-    lost = selection.regret(up, down)
-    spread = float(np.ptp(y)) if n else 0.0
+    designs = table.designs.loc[shared.index]
+    at, *scales = view.places(shared.index, small, large)
     ks = [k for k in TOP_K if k < n]
-    floored = _scales_at_chance(table, grid, metric, (small, large))
-    within = _within(table, shared, x, y)
-    judged = [part.pearson_ci for part in within.values() if part.n]
+    floored = _scales_at_chance(table, view.grid, view.metric, (small, large))
+    within = _within(table, designs, x, y)
+    line = consistency.fit_line(x, y)
     return Pair(
-        metric=metric,
+        metric=view.metric,
         small=small,
         large=large,
         n=n,
-        r2=None if r is None else r * r,
-        r2_ci=None if interval is None else square_interval(interval),
-        pearson=r,
-        pearson_ci=interval,
-        sign=None if r is None else int(np.sign(r)),
+        **_correlations(x, y, n),
         slope=line.slope if line else None,
         intercept=line.intercept if line else None,
-        spearman=consistency.spearman(x, y),
-        kendall=consistency.kendall(x, y),
-        decision_accuracy=decision_accuracy(x, y),
-        regret=lost,
-        regret_share=lost / spread if lost is not None and spread > 0 else None,
-        winner=_best_designs(shared.index, up),
-        best=_best_designs(shared.index, down),
-        top_k_recall={str(k): selection.top_k_recall(up, down, k) for k in ks},
-        top_k_regret={str(k): selection.top_k_regret(up, down, k) for k in ks},
+        theil_sen=prediction.theil_sen(x, y),
+        r2_identity=prediction.r2_identity(x, y),
+        r2_predictive=prediction.r2_predictive(x, y),
+        **_decisions(x, y, table.tie_band),
+        **_choices(shared.index, x, y, ks, direction=_direction(table)),
         within=within,
-        verdict=judge(interval, judged, signal=not floored),
+        noise=pair_noise(x, y, view.noise, at, (scales[0], scales[1])),
+        held_out=view.held_out(shared.index, small, large),
+        resampling=resample_pair(
+            x,
+            y,
+            view.errors_of(shared.index, small, large),
+            _crossings(table, designs),
+            ks=ks,
+            draws=draws,
+            seed=seed,
+            direction=_direction(table),
+        ),
+        breakdown=break_down(table, designs, x, y),
+        verdict=_verdict(x, y, within, floored),
         warnings=tuple(_warnings(n, {small: x, large: y}, within, floored)),
     )
 
 
+def _correlations(x: Scores, y: Scores, n: int) -> dict[str, Any]:
+    r = consistency.pearson(x, y)
+    interval = None if r is None else fisher_interval(r, n)
+    return {
+        "r2": None if r is None else r * r,
+        "r2_ci": None if interval is None else square_interval(interval),
+        "pearson": r,
+        "pearson_ci": interval,
+        "sign": None if r is None else int(np.sign(r)),
+        "spearman": consistency.spearman(x, y),
+        "kendall": consistency.kendall(x, y),
+    }
+
+
+def _decisions(x: Scores, y: Scores, band: float) -> dict[str, Any]:
+    r = consistency.pearson(x, y)
+    return {
+        "decision_accuracy": agreement.decision_accuracy(x, y),
+        "decision_accuracy_expected": (
+            None if r is None else agreement.expected_decision_accuracy(r)
+        ),
+        "decision_accuracy_weighted": agreement.weighted_decision_accuracy(x, y),
+        "tie_band": band,
+        "decision_accuracy_banded": (
+            agreement.decision_accuracy(x, y, band=band) if band else None
+        ),
+        "margins": agreement.margin_curve(x, y),
+    }
+
+
+def _choices(
+    names: pd.Index, x: Scores, y: Scores, ks: list[int], *, direction: float
+) -> dict[str, Any]:
+    """Judge choosing at the small scale, with higher as better after turning by `direction`."""
+    up, down = direction * x, direction * y
+    lost = selection.regret(up, down)
+    spread = float(np.ptp(y)) if y.size else 0.0
+    return {
+        "regret": lost,
+        "regret_share": lost / spread if lost is not None and spread > 0 else None,
+        "picks_best": selection.picks_best(up, down),
+        "winner": _best_designs(names, up),
+        "best": _best_designs(names, down),
+        "top_k_recall": {str(k): selection.top_k_recall(up, down, k) for k in ks},
+        "top_k_regret": {str(k): selection.top_k_regret(up, down, k) for k in ks},
+    }
+
+
+def _verdict(x: Scores, y: Scores, within: dict[str, Within], floored: list[str]) -> Verdict:
+    r = consistency.pearson(x, y)
+    interval = None if r is None else fisher_interval(r, x.size)
+    judged = [part.pearson_ci for part in within.values() if part.n]
+    return judge(interval, judged, signal=not floored)
+
+
+def _direction(table: ScoreTable) -> float:
+    return -1.0 if table.lower_is_better else 1.0
+
+
+def _crossings(table: ScoreTable, designs: pd.DataFrame) -> dict[str, Crossing]:
+    """See each block column as a factor crossed with all that the other axes say of a design."""
+    found: dict[str, Crossing] = {}
+    for block in table.blocks:
+        others = [axis for axis in table.axes if axis != block]
+        rest = designs[others].agg("/".join, axis=1) if others else designs.index.to_series()
+        found[block] = Crossing(codes(designs, block), np.asarray(pd.factorize(rest)[0]))
+    return found
+
+
 def _within(
-    table: ScoreTable, shared: pd.DataFrame, small: Scores, large: Scores
+    table: ScoreTable, designs: pd.DataFrame, small: Scores, large: Scores
 ) -> dict[str, Within]:
     """Compare within the blocks of each block column of the table."""
-    names = table.designs.loc[shared.index]
     return {
-        block: consistency.within_blocks(small, large, pd.factorize(names[block])[0])
+        block: consistency.within_blocks(small, large, codes(designs, block))
         for block in table.blocks
     }
 
@@ -133,7 +197,7 @@ def _scales_at_chance(
     if chance is None:
         return []
     # Scores and chance change sign together where less is better.
-    sign = -1.0 if table.lower_is_better else 1.0
+    sign = _direction(table)
     return [
         scale
         for scale in scales

@@ -23,7 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from analysis.compare import Pair
+from analysis.pair import Pair
 from analysis.sentences import number
 from analysis.table import BASE, ScoreTable
 

@@ -24,6 +24,8 @@ class TableOptions:
         scale_sizes: scale -> size, billions of parameters.
         chance: metric -> score of a guesser, in the metric's own units.
         lower_is_better: whether the best design has the lowest score (a loss).
+        tie_band: differences up to this, in the metrics' units, count as ties in the banded
+            decision accuracy; 0 leaves it at exact ties.
     """
 
     design: tuple[str, ...] = ("design",)
@@ -36,6 +38,7 @@ class TableOptions:
     scale_sizes: Mapping[str, float] = field(default_factory=dict[str, float])
     chance: Mapping[str, float] = field(default_factory=dict[str, float])
     lower_is_better: bool = False
+    tie_band: float = 0.0
 
     @classmethod
     def parse(
@@ -50,6 +53,7 @@ class TableOptions:
         scale_size: str | None = None,
         chance: str | None = None,
         lower_is_better: bool = False,
+        tie_band: float = 0.0,
     ) -> TableOptions:
         """Build options from command-line text: `a,b` for lists, `a=0.5,b=1.5` for numbers.
 
@@ -68,6 +72,7 @@ class TableOptions:
             scale_sizes=split_numbers(scale_size, option="--scale-size"),
             chance=split_numbers(chance, option="--chance"),
             lower_is_better=lower_is_better,
+            tie_band=_at_least_0(tie_band, option="--tie-band"),
         )
 
 
@@ -101,6 +106,12 @@ def _split_number(entry: str, option: str) -> tuple[str, float]:
     if not equals or not name.strip() or not math.isfinite(number):
         raise TableError(f"{option}: {entry.strip()!r} is not NAME=NUMBER; write a=0.5,b=1.5.")
     return name.strip(), number
+
+
+def _at_least_0(value: float, *, option: str) -> float:
+    if not (math.isfinite(value) and value >= 0):
+        raise TableError(f"{option}: {value} must be 0 or more, in the metric's units.")
+    return value
 
 
 def _one_name(text: str | None, *, option: str) -> str | None:

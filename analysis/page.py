@@ -12,8 +12,8 @@ import jinja2
 import pandas as pd
 
 from analysis.axes import AxisReport
-from analysis.compare import Pair
 from analysis.figures import Picture
+from analysis.pair import Pair
 from analysis.proxies import Proxy
 from analysis.sentences import describe_pair, number, parameters, percent, score_digits
 from analysis.table import ScoreTable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from analysis.compare import Pair
+from analysis.pair import Pair
 from analysis.table import ScoreTable
 from analysis.verdict import Verdict
 

@@ -7,18 +7,22 @@ import json
 import platform
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from analysis.axes import AxisReport, compare_axes
-from analysis.compare import Pair, compare_scales
+from analysis.compare import compare_scales
 from analysis.errors import TableError
 from analysis.figures import draw_heatmap, draw_scatter
+from analysis.item_scores import ItemScores
+from analysis.items import load_items
+from analysis.metric_noise import CellError, cell_errors, metric_noise
 from analysis.options import TableOptions
 from analysis.page import MetricSection, render_page
+from analysis.pair import Pair
 from analysis.proxies import Proxy, list_proxies
 from analysis.sentences import summary_lines
 from analysis.table import ScoreTable, load_table
@@ -53,6 +57,7 @@ class Findings:
     pairs: Sequence[Pair]
     axes: Sequence[AxisReport]
     proxies: Sequence[Proxy]
+    cell_errors: Sequence[CellError]
 
 
 def report_on_file(
@@ -62,11 +67,15 @@ def report_on_file(
     *,
     title: str = "Scaling consistency",
     provenance: Mapping[str, object] | None = None,
+    items: Path | None = None,
 ) -> FileReport:
     """Read a score table and write its report into `out_dir`, which is made if need be.
 
+    Args:
+        items: the item table behind the scores, if there is one.
+
     Raises:
-        TableError: the table, an option or `out_dir` cannot be used; nothing is written then.
+        TableError: a table, an option or `out_dir` cannot be used; nothing is written then.
     """
     path, out_dir = Path(path), Path(out_dir)
     if out_dir.exists() and not out_dir.is_dir():
@@ -78,17 +87,29 @@ def report_on_file(
         **_versions(),
         **(provenance or {}),
     }
-    findings = find(table)
+    answers: Mapping[str, ItemScores] = {}
+    if items is not None:
+        read = load_items(Path(items), options, table)
+        answers = read.metrics
+        table = replace(table, warnings=(*table.warnings, *read.warnings))
+        facts["items"] = f"{Path(items).name}, metrics covered: {len(answers)}"
+    findings = find(table, answers)
     paths = write_report(table, out_dir, title=title, provenance=facts, findings=findings)
     shown = shown_metrics(table.metrics)
     units = {metric: score_unit(table, metric) for metric in shown}
     return FileReport(paths, summary_lines(table, findings.pairs, shown, units))
 
 
-def find(table: ScoreTable) -> Findings:
-    """Compute every statistic of the report."""
-    pairs = compare_scales(table)
-    return Findings(pairs, compare_axes(table), list_proxies(table, pairs))
+def find(table: ScoreTable, items: Mapping[str, ItemScores] | None = None) -> Findings:
+    """Compute every statistic of the report; `items` are the answers per metric, where known."""
+    answers = items or {}
+    pairs = compare_scales(table, answers)
+    errors = [
+        error
+        for metric in table.metrics
+        for error in cell_errors(table, metric, metric_noise(table, metric, answers.get(metric)))
+    ]
+    return Findings(pairs, compare_axes(table), list_proxies(table, pairs), errors)
 
 
 def write_report(
@@ -150,6 +171,7 @@ def to_document(
         "pairs": [asdict(pair) for pair in found.pairs],
         "axes": [asdict(axis) for axis in found.axes],
         "proxies": [asdict(proxy) for proxy in found.proxies],
+        "cell_errors": [asdict(error) for error in found.cell_errors],
         "missing": [asdict(cell) for cell in table.missing],
         "provenance": dict(provenance),
         "scales": [

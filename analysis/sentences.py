@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from analysis.compare import Pair
+from analysis.pair import Pair
 from analysis.table import ScoreTable
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import TableError
+from analysis.known_chance import known_chance
 from analysis.options import TableOptions
 from analysis.reading import read_rows
 from analysis.tidy import numbers, one_value_each, tidy_rows
@@ -21,6 +22,8 @@ __all__ = ["BASE", "MissingCell", "ScoreTable", "TableOptions", "load_table"]
 
 # What a design's column holds on an axis that it leaves alone (the score-table contract).
 BASE = "base"
+# Two million pairs of designs, each compared in every way.
+MOST_DESIGNS = 2_000
 # Columns of the tidy form that are never an axis.
 _NOT_AXES = frozenset(
     {"design", "scale", "scale_size", "seed", "metric", "score", "chance", "n_items"}
@@ -50,6 +53,7 @@ class ScoreTable:
         metrics: those with a score, in the order of the file.
         axes, blocks: names of columns of `designs`.
         chance: metric -> score of a guesser, where known.
+        tie_band: designs that differ by at most so many points count as tied where said so.
         missing: every cell that is not there.
         warnings: what a reader of any statistic from this table should know.
         rows: the tidy rows before averaging, in the column order of the score-table contract.
@@ -64,9 +68,15 @@ class ScoreTable:
     blocks: tuple[str, ...]
     chance: Mapping[str, float]
     lower_is_better: bool
+    tie_band: float
     missing: tuple[MissingCell, ...]
     warnings: tuple[str, ...]
     rows: pd.DataFrame
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The designs in the order of their names, which no order of rows changes: for draws."""
+        return tuple(sorted(self.designs.index))
 
     def grid(self, metric: str) -> pd.DataFrame:
         """Return the scores of one metric: a row per design, a column per scale, NaN if missing."""
@@ -82,11 +92,13 @@ def load_table(path: Path, options: TableOptions) -> ScoreTable:
         TableError: anything in the file or the options that stands in the way, with its row.
     """
     tidy = tidy_rows(read_rows(path), options)
+    _refuse_too_many(tidy)
     scales, sizes, warnings = _ordered_scales(tidy, options)
     listed = tuple(tidy["metric"].unique())
     metrics, unscored = _scored_metrics(tidy, listed)
     warnings += unscored
-    chance = _chance(tidy, options, listed)
+    chance, guessed = _with_known_chance(tidy, metrics, _chance(tidy, options, listed))
+    warnings += guessed
     tidy = tidy.assign(
         scale_size=tidy["scale"].map(dict(sizes)) if sizes else np.nan,
         chance=tidy["metric"].map(dict(chance)),
@@ -108,10 +120,20 @@ def load_table(path: Path, options: TableOptions) -> ScoreTable:
         blocks=blocks,
         chance=chance,
         lower_is_better=options.lower_is_better,
+        tie_band=options.tie_band,
         missing=_missing(tidy, cells, designs.index, scales, listed),
         warnings=(*warnings, *_seed_warnings(tidy, cells)),
         rows=_contract_columns(tidy, attributes, sized=sizes is not None),
     )
+
+
+def _refuse_too_many(tidy: pd.DataFrame) -> None:
+    count = tidy["design"].nunique()
+    if count > MOST_DESIGNS:
+        raise TableError(
+            f"the table has {count:,} designs; every two of them are compared, and {MOST_DESIGNS:,}"
+            " are the most. Does --design name the column of an id that differs in every row?"
+        )
 
 
 def _ordered_scales(
@@ -187,6 +209,20 @@ def _chance(
         return dict(options.chance)
     column = numbers(tidy, "chance", required=False)
     return {**one_value_each(tidy, "metric", "chance", column), **options.chance}
+
+
+def _with_known_chance(
+    tidy: pd.DataFrame, metrics: Iterable[str], given: Mapping[str, float]
+) -> tuple[Mapping[str, float], list[str]]:
+    """Add the chance level of well-known benchmarks that the table leaves open, and say so."""
+    chance, notes = dict(given), list[str]()
+    for metric in metrics:
+        scores = tidy.loc[tidy["metric"] == metric, "score"].dropna().to_numpy(dtype=float)
+        known = None if metric in given else known_chance(metric, scores)
+        if known is not None:
+            chance[metric] = known
+            notes.append(f"{metric}: guessing is taken to score {known:g}; --chance says otherwise")
+    return chance, notes
 
 
 def _axes(tidy: pd.DataFrame, options: TableOptions) -> tuple[str, ...]:

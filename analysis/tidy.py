@@ -34,13 +34,13 @@ def tidy_rows(rows: pd.DataFrame, options: TableOptions) -> pd.DataFrame:
     """
     tidy_form = not options.scores and {"metric", "score"} <= set(rows.columns)
     scores = ("score",) if tidy_form else options.scores or ("score",)
-    _require(rows, options.design, option="--design")
-    _require(rows, (options.scale,), option="--scale")
-    _require(rows, scores, option="--score")
-    _require(rows, options.blocks, option="--block")
-    _require(rows, options.axes, option="axes")
+    require(rows, options.design, option="--design")
+    require(rows, (options.scale,), option="--scale")
+    require(rows, scores, option="--score")
+    require(rows, options.blocks, option="--block")
+    require(rows, options.axes, option="axes")
     seed = options.seed or ("seed" if "seed" in rows.columns else None)
-    _require(rows, (seed,) if seed else (), option="--seed")
+    require(rows, (seed,) if seed else (), option="--seed")
     # The tidy form already says its metric; a wide table has one column for each.
     parts = [
         rows.assign(score=numbers(rows, column, required=False))
@@ -50,7 +50,7 @@ def tidy_rows(rows: pd.DataFrame, options: TableOptions) -> pd.DataFrame:
     ]
     tidy = pd.concat(parts)
     tidy = tidy.assign(
-        design=_joined(rows, options.design, len(parts)),
+        design=joined(rows, options.design, len(parts)),
         scale=np.tile(rows[options.scale].to_numpy(), len(parts)),
         seed=np.tile(rows[seed].to_numpy(), len(parts)) if seed else "",
     )
@@ -75,7 +75,7 @@ def numbers(rows: pd.DataFrame, column: str, *, required: bool) -> pd.Series:
     return values
 
 
-def _require(rows: pd.DataFrame, columns: Iterable[str], *, option: str) -> None:
+def require(rows: pd.DataFrame, columns: Iterable[str], *, option: str) -> None:
     """Raise TableError on the first of `columns` that the table lacks, with the nearest name."""
     for column in columns:
         if column in rows.columns:
@@ -88,7 +88,7 @@ def _require(rows: pd.DataFrame, columns: Iterable[str], *, option: str) -> None
         )
 
 
-def _joined(rows: pd.DataFrame, columns: tuple[str, ...], times: int) -> np.ndarray:
+def joined(rows: pd.DataFrame, columns: tuple[str, ...], times: int) -> np.ndarray:
     """Join the design columns into one label a/b, empty where any part is empty."""
     label = rows[columns[0]]
     for column in columns[1:]:

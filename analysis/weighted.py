@@ -65,6 +65,8 @@ STATISTICS: Mapping[str, Statistic] = {
     "decision_accuracy": decision_accuracy,
     "slope": slope,
 }
+# Means of values; the others are means over pairs or ranks, whose bootstrap is wide enough.
+OF_MOMENTS = frozenset({"pearson", "slope"})
 
 
 def _moments(counts: Scores, small: Scores, large: Scores) -> tuple[Scores, Scores, Scores]:

@@ -69,6 +69,13 @@ def report(
         str | None, typer.Option(metavar="metric=.25", help="what guessing scores")
     ] = None,
     lower_is_better: Annotated[bool, typer.Option("--lower-is-better", help="as a loss")] = False,
+    items: Annotated[
+        Path | None,
+        typer.Option("--items", metavar="FILE", help="who got which item right, CSV or Parquet"),
+    ] = None,
+    tie_band: Annotated[
+        float, typer.Option("--tie-band", help="differences up to this count as ties")
+    ] = 0.0,
     tracking_uri: Annotated[
         str | None,
         typer.Option("--tracking-uri", help="an MLflow server; else <store>/mlflow.db"),
@@ -81,6 +88,8 @@ def report(
 
     if (sweep is None) == (scores is None):
         raise BadInput("report: give a sweep file, or a score table with --scores (one of them)")
+    if sweep is not None and items is not None:
+        raise BadInput("report: --items goes with --scores; a sweep brings its own items")
     if scores is not None and tracking_uri is not None:
         raise BadInput("report: --tracking-uri goes with a sweep; a table has no runs to add to")
     try:
@@ -94,13 +103,14 @@ def report(
             scale_size=scale_size,
             chance=chance,
             lower_is_better=lower_is_better,
+            tie_band=tie_band,
         )
         if sweep is not None:
             _report_on_sweep(sweep, options, out, store, tracking_uri)
         elif scores is not None:
             from analysis.report import report_on_file
 
-            _show(report_on_file(scores, options, out))
+            _show(report_on_file(scores, options, out, items=items))
     except TableError as error:
         raise BadInput(str(error)) from error
 
@@ -138,9 +148,9 @@ def _report_on_sweep(
 
     from analysis.report import report_on_file
     from orchestrator.known_sweep import known_sweep
-    from orchestrator.score_table import write_scores
+    from orchestrator.score_table import write_items, write_scores
     from orchestrator.store import open_store
-    from orchestrator.sweep_report import finish_report, provenance_of
+    from orchestrator.sweep_report import ITEM_TABLE, finish_report, provenance_of
 
     opened = open_store(store)
     record = known_sweep(sweep, opened)
@@ -150,8 +160,12 @@ def _report_on_sweep(
     with TemporaryDirectory() as folder:
         table = Path(folder) / "scores.csv"
         write_scores(record, opened, table)
+        answers = Path(folder) / ITEM_TABLE
+        write_items(record, opened, answers)
         facts = provenance_of(record, opened)
-        found = report_on_file(table, options, out, title=record.name, provenance=facts)
+        found = report_on_file(
+            table, options, out, title=record.name, provenance=facts, items=answers
+        )
     paths = found.paths
     files = [paths.html, paths.json, paths.scores, *paths.figures]
     behind = finish_report(record, opened, files, folder=out, uri=uri)

@@ -5,7 +5,8 @@ from itertools import combinations
 import pytest
 from score_tables import FOUR, HALF, ONE, OPTIONS, PAPER, SCALES, SEVEN
 
-from analysis.compare import Pair, compare_scales
+from analysis.compare import compare_scales
+from analysis.pair import Pair
 from analysis.table import load_table
 
 

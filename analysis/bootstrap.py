@@ -1,0 +1,157 @@
+r"""How far agreement between two scales would move with other designs, items and seeds.
+
+Three things were drawn by chance. The designs stand for all that could have been tried; the items
+for all that could have been asked (whole videos at a time, the same ones for all designs and
+scales, so that differences stay paired); the seeds for all that could have been run. Each part is
+drawn alone and all are drawn together. Drawing designs already carries the noise of their own seeds
+along, so that "all" counts that noise twice and errs on the wide side.
+
+Designs that share a block (a data mixture) are not independent draws. The crossed bootstrap draws
+blocks and configurations (what is left of a design without its block) each with replacement, and a
+design counts as often as its block times its configuration: the pigeonhole bootstrap of Owen
+(2007), which errs on the wide side but for few blocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis import weighted
+from analysis.intervals import Interval, bca_interval, percentile_interval, square_interval
+from analysis.item_scores import cluster_counts
+from analysis.scores import Scores
+
+# What is told of each part; the plain bootstrap tells of all of `weighted.STATISTICS`.
+PARTS = ("pearson", "spearman", "decision_accuracy")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far a statistic moves under one kind of resampling: standard error and interval."""
+
+    se: float | None
+    ci: Interval | None
+
+
+def design_bootstrap(
+    small: Scores, large: Scores, rng: np.random.Generator, draws: int
+) -> dict[str, Spread]:
+    """Resample designs as if independent: BCa intervals of every statistic, and of r2."""
+    counts = cluster_counts(rng, small.size, draws)
+    return _spreads(counts, small, large, tuple(weighted.STATISTICS), small, large)
+
+
+def joint_bootstrap(
+    small: Scores,
+    large: Scores,
+    errors: tuple[Scores, Scores],
+    rng: np.random.Generator,
+    draws: int,
+) -> dict[str, Spread]:
+    """Resample designs together with the errors of their cells: BCa intervals.
+
+    Args:
+        errors: drawn score less the table's at either scale, shape (draws, n) each.
+    """
+    counts = cluster_counts(rng, small.size, draws)
+    return _spreads(counts, small + errors[0], large + errors[1], PARTS, small, large)
+
+
+def noise_bootstrap(
+    small: Scores, large: Scores, errors: tuple[Scores, Scores]
+) -> dict[str, Spread]:
+    """Keep the designs and resample the errors of their cells; bias-corrected intervals.
+
+    Errors are added to scores that hold some already, which pushes agreement down once more than
+    the data were; the bias correction takes that back, as far as the draws reach.
+    """
+    ones = np.ones_like(errors[0])
+    found: dict[str, Spread] = {}
+    for name in PARTS:
+        draws = weighted.STATISTICS[name](ones, small + errors[0], large + errors[1])
+        at = weighted.STATISTICS[name](ones[:1], small, large)[0]
+        found[name] = Spread(_error(draws), bca_interval(at, draws, np.zeros(small.size)))
+        if name == "pearson":
+            found["r2"] = Spread(_error(draws**2), _squared(found[name].ci))
+    return found
+
+
+def crossed_bootstrap(
+    small: Scores,
+    large: Scores,
+    blocks: NDArray[np.intp],
+    configurations: NDArray[np.intp],
+    rng: np.random.Generator,
+    draws: int,
+) -> dict[str, Spread]:
+    """Resample blocks and configurations, each with replacement; percentile intervals.
+
+    Args:
+        blocks, configurations: those of each design, from 0, shape (n,).
+    """
+    of_block = cluster_counts(rng, int(blocks.max()) + 1, draws)[:, blocks]
+    counts = of_block * cluster_counts(rng, int(configurations.max()) + 1, draws)[:, configurations]
+    found: dict[str, Spread] = {}
+    for name in PARTS:
+        values = weighted.STATISTICS[name](counts, small, large)
+        found[name] = Spread(_error(values), percentile_interval(values))
+        if name == "pearson":
+            found["r2"] = Spread(_error(values**2), percentile_interval(values**2))
+    return found
+
+
+def intraclass(scores: Scores, groups: NDArray[np.intp]) -> float | None:
+    r"""Intraclass correlation ICC(1): how alike designs of one group are.
+
+    $(B - W) / (B + (n_0 - 1) W)$ with the mean squares between and within groups and $n_0$ the mean
+    group size corrected for unequal sizes. At most 0: groups tell nothing of scores.
+
+    Source: Donner and Koval (1980). None for one group, no replication, or constant scores.
+    """
+    count = np.bincount(groups)
+    count = count[count > 0]
+    n, k = groups.size, count.size
+    if k < 2 or n <= k:
+        return None
+    _, code = np.unique(groups, return_inverse=True)
+    means = np.bincount(code, weights=scores) / count
+    within = float(np.sum((scores - means[code]) ** 2)) / (n - k)
+    between = float(np.sum(count * (means - scores.mean()) ** 2)) / (k - 1)
+    size = (n - float(np.sum(count**2)) / n) / (k - 1)
+    total = between + (size - 1.0) * within
+    return (between - within) / total if total > 0 else None
+
+
+def _spreads(
+    counts: Scores,
+    drawn_small: Scores,
+    drawn_large: Scores,
+    names: tuple[str, ...],
+    small: Scores,
+    large: Scores,
+) -> dict[str, Spread]:
+    whole, left_out = weighted.table_and_jackknife(small.size)
+    found: dict[str, Spread] = {}
+    for name in names:
+        statistic = weighted.STATISTICS[name]
+        draws = statistic(counts, drawn_small, drawn_large)
+        at = float(statistic(whole, small, large)[0])
+        jackknife = statistic(left_out, small, large)
+        wide = name in weighted.OF_MOMENTS
+        interval = bca_interval(at, draws, jackknife, widened=wide) if np.isfinite(at) else None
+        found[name] = Spread(_error(draws), interval)
+        if name == "pearson":
+            found["r2"] = Spread(_error(draws**2), _squared(interval))
+    return found
+
+
+def _squared(interval: Interval | None) -> Interval | None:
+    return None if interval is None else square_interval(interval)
+
+
+def _error(draws: Scores) -> float | None:
+    kept = draws[np.isfinite(draws)]
+    return float(kept.std(ddof=1)) if kept.size > 1 else None
