@@ -93,6 +93,7 @@ def _prove_apart(llm: PreTrainedModel) -> None:
         )
 
 
+@torch.compiler.disable  # each row has other borders: it would be compiled again and again
 def attend_sample_wise(
     module: nn.Module,
     query: Float[Tensor, "row heads length head_dim"],

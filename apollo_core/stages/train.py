@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 
 import numpy as np
 
+from apollo_core.block_options import compile_blocks, recompute_activations
 from apollo_core.fed import Fed
 from apollo_core.feeding import Feeder
 from apollo_core.manifest import Sample, read_manifest
@@ -47,6 +48,10 @@ def run_train(identity: TrainIdentity, context: StageContext) -> None:
     model.to(device)
     packed = packs(execution, device)
     prepare_attention(model.llm, execution.attention, packed=packed)
+    if execution.compile:
+        compile_blocks(model)
+    if execution.activation_checkpointing:
+        recompute_activations(model, vision=identity.lr.vision > 0)
     data = _read(identity, context)
     order = _draw(identity, data)
     recipe = training_recipe(identity, steps=-(-len(order) // identity.batch_size))
