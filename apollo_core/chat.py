@@ -123,11 +123,6 @@ def encode_answer(
     return _encode(tokenizer, whole[:end], [(len(before), end)], tokens_per_clip)
 
 
-def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Token ids of `text` as it stands, without special tokens."""
-    return tokenizer(text, add_special_tokens=False)["input_ids"] if text else []
-
-
 def _written(
     tokenizer: PreTrainedTokenizerBase, turns: Sequence[tuple[str, str]]
 ) -> list[tuple[str, str]]:

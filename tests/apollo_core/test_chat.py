@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_models import token_ids
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen2Config
 
@@ -16,7 +17,6 @@ from apollo_core.chat import (
     TEXT,
     Encoded,
     encode_answer,
-    encode_text,
     encode_training,
 )
 from apollo_core.errors import BadData
@@ -96,7 +96,7 @@ def test_positions_are_the_tokens_of_the_rendered_text_when_there_are_no_media(t
     messages = [{"role": role, "content": text} for role, text in TURNS]
     rendered = str(tokenizer.apply_chat_template(messages, tokenize=False))
     encoded = encode_training(tokenizer, TURNS, tokens_per_clip=3)
-    assert encoded.tokens.tolist() == encode_text(tokenizer, rendered)
+    assert encoded.tokens.tolist() == token_ids(tokenizer, rendered)
     assert (encoded.source == TEXT).all()
 
 
@@ -154,9 +154,9 @@ def test_the_words_of_a_tokenizer_survive_beside_a_qwen2_config(tokenizer, tmp_p
     Qwen2Config().save_pretrained(tmp_path)
     loaded = load_tokenizer(str(tmp_path), revision="main")
     text = "clip from 00:02-00:04: where is the red circle at the start?<|im_end|>"
-    assert encode_text(loaded, text) == encode_text(tokenizer, text)
+    assert token_ids(loaded, text) == token_ids(tokenizer, text)
     assert loaded.chat_template == tokenizer.chat_template
-    assert loaded.unk_token_id not in encode_text(loaded, text)
+    assert loaded.unk_token_id not in token_ids(loaded, text)
 
 
 # What the published templates write around turns, trim and refuse, in our own words.

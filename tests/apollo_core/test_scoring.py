@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from tiny_models import a_video, clips, lmm, of_clips
+from tiny_models import a_video, clips, lmm, of_clips, token_ids
 
-from apollo_core.chat import encode_text
 from apollo_core.errors import BadData, Diverged
 from apollo_core.integration import VISUAL, write_still
 from apollo_core.manifest import Item
@@ -40,14 +39,14 @@ def by_hand(model: VideoLMM, item: Item, media: Shown | None, answer: str) -> fl
     words = model.llm.get_input_embeddings()
 
     def embedded(text: str) -> torch.Tensor:
-        return words(torch.tensor([encode_text(TOKENIZER, text)], dtype=torch.long))
+        return words(torch.tensor([token_ids(TOKENIZER, text)], dtype=torch.long))
 
     parts = [embedded("<|im_start|>user")]
     if media is not None:
         visual = model.visual_tokens(of_clips(media.frames))
         parts.append(visual.flatten(0, 1)[None])
     parts.append(embedded(f"{item.question}<|im_end|><|im_start|>assistant"))
-    ids = encode_text(TOKENIZER, answer)
+    ids = token_ids(TOKENIZER, answer)
     start = sum(part.shape[1] for part in parts)
     logits = model.llm(inputs_embeds=torch.cat([*parts, embedded(answer)], 1)).logits[0]
     steps = logits.log_softmax(-1)[start - 1 : start - 1 + len(ids)]

@@ -117,6 +117,11 @@ def lmm(
         return VideoLMM(towers, connector, language).eval()
 
 
+def token_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Token ids of `text` as it stands, nothing added."""
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
 def clips(count: int, seed: int = 0) -> np.ndarray:
     """Frames of `count` clips, as decoded."""
     shape = (count, FRAMES, 32, 32, 3)
