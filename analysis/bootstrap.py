@@ -41,7 +41,11 @@ def design_bootstrap(
 ) -> dict[str, Spread]:
     """Resample designs as if independent: BCa intervals of every statistic, and of r2."""
     counts = cluster_counts(rng, small.size, draws)
-    return _spreads(counts, small, large, tuple(weighted.STATISTICS), small, large)
+    found: dict[str, Spread] = {}
+    for name, statistic in weighted.STATISTICS.items():
+        values = statistic(counts, small, large)
+        _add(found, name, values, _design_interval(name, values, small, large))
+    return found
 
 
 def joint_bootstrap(
@@ -53,29 +57,38 @@ def joint_bootstrap(
 ) -> dict[str, Spread]:
     """Resample designs together with the errors of their cells: BCa intervals.
 
+    The errors come on top of those that the scores hold already, which pushes agreement down once
+    more than the data were; the draws are moved back to where designs alone leave them.
+
     Args:
         errors: drawn score less the table's at either scale, shape (draws, n) each.
     """
     counts = cluster_counts(rng, small.size, draws)
-    return _spreads(counts, small + errors[0], large + errors[1], PARTS, small, large)
+    found: dict[str, Spread] = {}
+    for name in PARTS:
+        statistic = weighted.STATISTICS[name]
+        alone = statistic(counts, small, large)
+        values = statistic(counts, small + errors[0], large + errors[1])
+        values = recentred(values, name, to=alone)
+        _add(found, name, values, _design_interval(name, values, small, large))
+    return found
 
 
 def noise_bootstrap(
     small: Scores, large: Scores, errors: tuple[Scores, Scores]
 ) -> dict[str, Spread]:
-    """Keep the designs and resample the errors of their cells; bias-corrected intervals.
+    """Keep the designs and resample the errors of their cells: percentile intervals.
 
-    Errors are added to scores that hold some already, which pushes agreement down once more than
-    the data were; the bias correction takes that back, as far as the draws reach.
+    They say where the statistic of the same designs would lie with other items or seeds. The draws
+    are moved to the statistic of the data, as in `joint_bootstrap`.
     """
     ones = np.ones_like(errors[0])
     found: dict[str, Spread] = {}
     for name in PARTS:
-        draws = weighted.STATISTICS[name](ones, small + errors[0], large + errors[1])
-        at = weighted.STATISTICS[name](ones[:1], small, large)[0]
-        found[name] = Spread(_error(draws), bca_interval(at, draws, np.zeros(small.size)))
-        if name == "pearson":
-            found["r2"] = Spread(_error(draws**2), _squared(found[name].ci))
+        statistic = weighted.STATISTICS[name]
+        values = statistic(ones, small + errors[0], large + errors[1])
+        values = recentred(values, name, to=statistic(ones[:1], small, large))
+        _add(found, name, values, percentile_interval(values))
     return found
 
 
@@ -97,10 +110,24 @@ def crossed_bootstrap(
     found: dict[str, Spread] = {}
     for name in PARTS:
         values = weighted.STATISTICS[name](counts, small, large)
-        found[name] = Spread(_error(values), percentile_interval(values))
-        if name == "pearson":
+        _add(found, name, values, percentile_interval(values))
+        if name == "pearson":  # a correlation of either sign, in a resample of few blocks
             found["r2"] = Spread(_error(values**2), percentile_interval(values**2))
     return found
+
+
+def recentred(draws: Scores, name: str, *, to: Scores) -> Scores:
+    r"""Move draws so that their median is that of `to`, on the scale where correlations are even.
+
+    That scale is $\operatorname{artanh}$ of a correlation, or of 2 DA - 1 for decision accuracy: a
+    draw stays within its bounds, and one at a bound stays there.
+    """
+    if name == "decision_accuracy":
+        return (recentred(2.0 * draws - 1.0, "", to=2.0 * to - 1.0) + 1.0) / 2.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z, wanted = np.arctanh(draws), np.arctanh(to)
+        shift = _median(wanted) - _median(z)
+    return np.tanh(z + shift) if np.isfinite(shift) else draws
 
 
 def intraclass(scores: Scores, groups: NDArray[np.intp]) -> float | None:
@@ -125,31 +152,27 @@ def intraclass(scores: Scores, groups: NDArray[np.intp]) -> float | None:
     return (between - within) / total if total > 0 else None
 
 
-def _spreads(
-    counts: Scores,
-    drawn_small: Scores,
-    drawn_large: Scores,
-    names: tuple[str, ...],
-    small: Scores,
-    large: Scores,
-) -> dict[str, Spread]:
+def _design_interval(name: str, draws: Scores, small: Scores, large: Scores) -> Interval | None:
+    """BCa over designs; widened for means of values, whose bootstrap is too narrow at small n."""
+    statistic = weighted.STATISTICS[name]
     whole, left_out = weighted.table_and_jackknife(small.size)
-    found: dict[str, Spread] = {}
-    for name in names:
-        statistic = weighted.STATISTICS[name]
-        draws = statistic(counts, drawn_small, drawn_large)
-        at = float(statistic(whole, small, large)[0])
-        jackknife = statistic(left_out, small, large)
-        wide = name in weighted.OF_MOMENTS
-        interval = bca_interval(at, draws, jackknife, widened=wide) if np.isfinite(at) else None
-        found[name] = Spread(_error(draws), interval)
-        if name == "pearson":
-            found["r2"] = Spread(_error(draws**2), _squared(interval))
-    return found
+    at = float(statistic(whole, small, large)[0])
+    if not np.isfinite(at):
+        return None
+    jackknife = statistic(left_out, small, large)
+    return bca_interval(at, draws, jackknife, widened=name in weighted.OF_MOMENTS)
 
 
-def _squared(interval: Interval | None) -> Interval | None:
-    return None if interval is None else square_interval(interval)
+def _add(found: dict[str, Spread], name: str, draws: Scores, interval: Interval | None) -> None:
+    """Note the spread of a statistic, and that of r2 with Pearson's r."""
+    found[name] = Spread(_error(draws), interval)
+    if name == "pearson":
+        found["r2"] = Spread(_error(draws**2), square_interval(interval) if interval else None)
+
+
+def _median(values: Scores) -> float:
+    kept = values[~np.isnan(values)]
+    return float(np.median(kept)) if kept.size else np.nan
 
 
 def _error(draws: Scores) -> float | None:

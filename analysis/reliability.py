@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.agreement import ordering
+from analysis.consistency import pearson
 from analysis.noise import MetricNoise, difference_variance, joint_freedom, unshared
-from analysis.scores import Scores, is_constant
+from analysis.scores import Scores
 
 # The share of false claims among the pairs called decidable, in the long run.
 FALSE_SHARE = 0.05
@@ -24,16 +25,20 @@ FALSE_SHARE = 0.05
 class PairNoise:
     """What noise leaves open between two scales; field names are those of report.json.
 
-    `sources` says which noise is known at each scale. `se` are root mean squares over designs, in
-    points. `r2_ceiling` is the R2 to expect if true scores were perfectly correlated, and
-    `disattenuated_r` the correlation of true scores. Decidable pairs of designs differ by more than
-    noise does (Benjamini-Yekutieli, 5 % false). The pairs ordered wrongly are split into those not
-    decidable at the small scale, else not at the large one, else real reversals.
+    `sources` says which noise is known at each scale; None stands for what needs the noise of a
+    scale that has none known. `se` are root mean squares over designs, in points; `freedom` are the
+    degrees of freedom behind them. `r2_ceiling` is the R2 to expect if true scores were perfectly
+    correlated, and `disattenuated_r` the correlation of true scores. Decidable pairs of designs
+    differ by more than noise does (Benjamini-Yekutieli, 5 % false). The pairs ordered wrongly are
+    split into those not decidable at the small scale, else not at the large one, else real
+    reversals.
     """
 
     sources: dict[str, tuple[str, ...]]
-    se_small: float
-    se_large: float
+    se_small: float | None
+    se_large: float | None
+    freedom_small: float | None
+    freedom_large: float | None
     reliability_small: float | None
     reliability_large: float | None
     r2_ceiling: float | None
@@ -42,9 +47,9 @@ class PairNoise:
     decidable_large: float | None
     pairs: int
     wrong: int
-    wrong_undecidable_small: int
-    wrong_undecidable_large: int
-    wrong_real_reversal: int
+    wrong_undecidable_small: int | None
+    wrong_undecidable_large: int | None
+    wrong_real_reversal: int | None
 
 
 def pair_noise(
@@ -60,36 +65,37 @@ def pair_noise(
     Returns:
         None where neither seeds nor items tell of noise at either scale, or n < 2.
     """
-    sides = [_side(noise, at, scale) for scale in scales]
+    sides = (_side(noise, at, scales[0]), _side(noise, at, scales[1]))
     if small.size < 2 or not any(side.sources for side in sides):
         return None
-    rho = [reliability(x, side.error) for x, side in zip((small, large), sides, strict=True)]
-    together = _shared(small, large, sides[0], sides[1])
-    decided = [
-        decidable(x, side.differences, side.freedom) if side.sources else None
-        for x, side in zip((small, large), sides, strict=True)
-    ]
-    known = [np.ones(small.size * (small.size - 1) // 2, bool) if d is None else d for d in decided]
-    lost = split_wrong(small, large, known[0], known[1])
-    r = None if is_constant(small) or is_constant(large) else float(np.corrcoef(small, large)[0, 1])
+    rho = [_reliability(x, side) for x, side in zip((small, large), sides, strict=True)]
     reliable = None if rho[0] is None or rho[1] is None else (rho[0], rho[1])
+    together = _shared(small, large, *sides)
+    decided = [_decided(x, side) for x, side in zip((small, large), sides, strict=True)]
+    wrong = ordering(small) * ordering(large) < 0
+    lost = None
+    if decided[0] is not None and decided[1] is not None:
+        lost = split_wrong(wrong, decided[0], decided[1])
+    r = pearson(small, large)
     return PairNoise(
         sources={"small": sides[0].sources, "large": sides[1].sources},
-        se_small=float(np.sqrt(sides[0].cell_variance.mean())),
-        se_large=float(np.sqrt(sides[1].cell_variance.mean())),
+        se_small=_rms(sides[0]),
+        se_large=_rms(sides[1]),
+        freedom_small=_finite(sides[0].freedom),
+        freedom_large=_finite(sides[1].freedom),
         reliability_small=rho[0],
         reliability_large=rho[1],
         r2_ceiling=r2_ceiling(*reliable, together) if reliable else None,
-        disattenuated_r=disattenuated(r, *reliable, together)
-        if reliable and r is not None
-        else None,
+        disattenuated_r=(
+            disattenuated(r, *reliable, together) if reliable and r is not None else None
+        ),
         decidable_small=None if decided[0] is None else float(decided[0].mean()),
         decidable_large=None if decided[1] is None else float(decided[1].mean()),
-        pairs=known[0].size,
-        wrong=sum(lost),
-        wrong_undecidable_small=lost[0],
-        wrong_undecidable_large=lost[1],
-        wrong_real_reversal=lost[2],
+        pairs=wrong.size,
+        wrong=int(wrong.sum()),
+        wrong_undecidable_small=lost[0] if lost else None,
+        wrong_undecidable_large=lost[1] if lost else None,
+        wrong_real_reversal=lost[2] if lost else None,
     )
 
 
@@ -125,6 +131,22 @@ def _side(noise: MetricNoise, at: NDArray[np.intp], scale: int) -> _Side:
         freedom=joint_freedom(parts),
         influence=influence,
     )
+
+
+def _reliability(scores: Scores, side: _Side) -> float | None:
+    return reliability(scores, side.error) if side.sources else None
+
+
+def _decided(scores: Scores, side: _Side) -> NDArray[np.bool_] | None:
+    return decidable(scores, side.differences, side.freedom) if side.sources else None
+
+
+def _rms(side: _Side) -> float | None:
+    return float(np.sqrt(side.cell_variance.mean())) if side.sources else None
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _shared(small: Scores, large: Scores, at_small: _Side, at_large: _Side) -> float:
@@ -191,13 +213,15 @@ def decidable(scores: Scores, variance: Scores, freedom: float) -> NDArray[np.bo
 
 
 def split_wrong(
-    small: Scores,
-    large: Scores,
+    wrong: NDArray[np.bool_],
     decidable_small: NDArray[np.bool_],
     decidable_large: NDArray[np.bool_],
 ) -> tuple[int, int, int]:
-    """Count the pairs ordered wrongly: undecidable at small, else at large, else real reversals."""
-    wrong = ordering(small) * ordering(large) < 0
+    """Count the pairs ordered wrongly: undecidable at small, else at large, else real reversals.
+
+    Args:
+        wrong, decidable_small, decidable_large: of each pair, shape (n(n-1)/2,).
+    """
     at_small = wrong & ~decidable_small
     at_large = wrong & decidable_small & ~decidable_large
     return int(at_small.sum()), int(at_large.sum()), int((wrong & ~at_small & ~at_large).sum())
