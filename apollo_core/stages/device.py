@@ -6,7 +6,9 @@ import os
 
 import torch
 
+from apollo_core.device_peaks import peak_flops
 from apollo_core.execution import Execution
+from apollo_core.stages.identity import Precision
 
 
 def settle(execution: Execution) -> torch.device:
@@ -26,6 +28,15 @@ def settle(execution: Execution) -> torch.device:
     # Nothing of ours reads memory before writing it; filling it all costs some 4 % of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     return torch.device(chosen)
+
+
+def peak(execution: Execution, device: torch.device, precision: Precision) -> float | None:
+    """FLOPs per second that the device could do at most, as given, else as known for it."""
+    if execution.peak_tflops is not None:
+        return 1e12 * execution.peak_tflops
+    if device.type == "cpu":
+        return None
+    return peak_flops(torch.cuda.get_device_name(device), precision)
 
 
 def packs(execution: Execution, device: torch.device) -> bool:

@@ -14,11 +14,12 @@ from apollo_core.fed import Fed
 from apollo_core.feeding import Feeder
 from apollo_core.manifest import Sample, read_manifest
 from apollo_core.mixture import Draw, draw
+from apollo_core.model_work import WorkMeter
 from apollo_core.packing import prepare_attention
 from apollo_core.stage_checkpoint import Kept, StageCheckpoints
 from apollo_core.stages.assembly import assemble, modules_of, save_trained
 from apollo_core.stages.context import Event, StageContext
-from apollo_core.stages.device import micro_batch, packs, settle
+from apollo_core.stages.device import micro_batch, packs, peak, settle
 from apollo_core.stages.frames import media_readers
 from apollo_core.stages.identity import STAGE_VERSIONS, TrainIdentity
 from apollo_core.stages.recipes import training_recipe
@@ -61,6 +62,7 @@ def run_train(identity: TrainIdentity, context: StageContext) -> None:
         stage=_digest(identity, context),
     )
     kept = checkpoints.find()
+    most = peak(execution, device, identity.precision)
     design = identity.model
     with media_readers(
         context,
@@ -97,7 +99,11 @@ def run_train(identity: TrainIdentity, context: StageContext) -> None:
                 device=device,
                 report=resume.report,
                 extras=Extras(
-                    resume=resume.restore, keep=resume.keep, fused=execution.fused_optimiser
+                    resume=resume.restore,
+                    keep=resume.keep,
+                    work=WorkMeter(model, identity.lr.trained(), flops=most is not None),
+                    peak_flops=most,
+                    fused=execution.fused_optimiser,
                 ),
             )
     save_trained(model, identity.lr.trained(), context.out)

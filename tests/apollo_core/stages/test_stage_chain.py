@@ -160,6 +160,40 @@ def test_every_step_is_reported_with_its_loss_and_rates(chain):
     assert all("lr/vision" not in event for event in chain.events)
 
 
+def test_every_step_tells_its_speeds_and_where_a_peak_is_known_its_utilisation(chain):
+    tuned = training(BOTH, {"connector": 1e-3, "llm": 3e-4}, MIXTURE)
+    chain.shop.run(
+        "sft measured",
+        tuned,
+        parents=chain.parents | {"previous": chain.align},
+        chain=[chain.align],
+        peak_tflops=0.01,
+    )
+    seen = 0
+    for plain, event in zip(chain.events, chain.shop.events, strict=True):
+        assert event["loss"] == plain["loss"]
+        assert "mfu" not in plain
+        assert 0 < event["mfu"] < 1
+        assert 0 <= event["data_seconds"] <= event["seconds"]
+        assert event["tokens_per_second"] == pytest.approx(event["positions"] / event["seconds"])
+        seen += event["positions"]
+        assert event["tokens_seen"] == seen
+        assert event["positions"] > event["tokens"]
+        assert event["spike"] == 0
+
+
+def test_how_a_language_models_steps_are_run_changes_no_more_than_the_last_digits(chain):
+    tuned = training(BOTH, {"vision": 1e-4, "connector": 1e-3, "llm": 3e-4}, MIXTURE)
+    found: list[list[float]] = []
+    ways = ({}, {"packing": "on"}, {"activation_checkpointing": True}, {"fused_optimiser": False})
+    for index, way in enumerate(ways):
+        chain.shop.run(f"sft way {index}", tuned, parents=chain.parents, chain=[chain.align], **way)
+        found.append([event["loss"] for event in chain.shop.events])
+    for losses in found[1:]:
+        assert losses == pytest.approx(found[0], rel=1e-4)
+    assert found[2] == found[0]
+
+
 def test_the_same_stage_again_leaves_the_same_bytes(chain):
     again = chain.shop.run("llm again", pretraining(LLM, "corpus"))
     assert contents(again) == contents(chain.parents["llm"])
