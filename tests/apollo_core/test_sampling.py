@@ -296,7 +296,7 @@ def test_over_the_budget_the_whole_video_is_spanned_evenly(video, rate, frames_p
 @given(videos(), st.integers(1, 16))
 def test_a_video_shorter_than_a_clip_is_one_clip_from_start_to_end(video, frames_per_clip):
     starts, duration = video
-    rate = 0.999 * frames_per_clip / duration
+    rate = min(0.999 * frames_per_clip / duration, 1000)  # the most that a design may ask for
     (clip,) = sample(starts, duration, fps(rate, frames_per_clip=frames_per_clip))
     assert (clip.start, clip.end) == (0, duration)
     assert len(clip.frames) == frames_per_clip
