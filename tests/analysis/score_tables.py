@@ -5,6 +5,7 @@ from pathlib import Path
 from analysis.table import TableOptions
 
 PAPER = Path(__file__).parent.parent / "data" / "apollo_table14_15.csv"
+DCLM = PAPER.parent / "dclm_dataset_x_scale.csv"
 HALF, ONE, FOUR, SEVEN = SCALES = (
     "Qwen2-0.5B-Instruct",
     "Qwen2-1.5B-Instruct",

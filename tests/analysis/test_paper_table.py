@@ -43,6 +43,57 @@ def test_regret_at_7b_of_each_smaller_scales_winner(pairs: dict[tuple[str, str],
     assert best_of_3 == pytest.approx([0.22, 0.22, 0.22])
 
 
+def test_the_identity_line_and_unseen_designs_get_an_r2_of_their_own(
+    pairs: dict[tuple[str, str], Pair],
+):
+    pair = pairs[FOUR, SEVEN]
+    assert pair.r2_identity == pytest.approx(-0.464, abs=1e-3)
+    assert pair.r2_predictive == pytest.approx(0.928, abs=1e-3)
+    assert pair.decision_accuracy_expected == pytest.approx(0.920, abs=1e-3)
+    assert pair.sign == 1
+
+
+def test_within_mixtures_and_without_configuration_a7_little_is_left(
+    pairs: dict[tuple[str, str], Pair],
+):
+    left: list[float | None] = []
+    for small in (FOUR, ONE, HALF):
+        breakdown = pairs[small, SEVEN].breakdown
+        assert breakdown is not None
+        (part,) = [p for p in breakdown.without_level["variant"] if p.left_out == "a7"]
+        assert part.n == 18
+        left.append(part.within["data_mixture"])
+    assert left == pytest.approx([0.446, 0.012, 0.054], abs=5e-4)
+
+
+def test_designs_less_than_a_point_apart_at_7b_are_ordered_like_a_coin_two_points_apart_always(
+    pairs: dict[tuple[str, str], Pair],
+):
+    margins = {margin.margin: margin for margin in pairs[FOUR, SEVEN].margins}
+    assert margins[1.0].decision_accuracy_closer == pytest.approx(0.63, abs=0.005)
+    assert (margins[2.0].decision_accuracy, margins[2.0].pairs) == (1.0, 143)
+
+
+def test_three_mixtures_leave_r2_wide_open_and_the_report_says_which_interval_to_believe(
+    pairs: dict[tuple[str, str], Pair],
+):
+    resampling = pairs[FOUR, SEVEN].resampling
+    assert resampling.crossed["data_mixture"]["r2"] == pytest.approx((0.42, 0.99), abs=0.05)
+    assert resampling.believe == "data_mixture"
+    assert "3 blocks" in resampling.why
+    plain = resampling.plain["r2"]
+    assert plain is not None
+    assert 0.8 < plain[0] < plain[1] < 1.0
+
+
+def test_a_table_without_seeds_or_items_claims_nothing_about_noise(
+    pairs: dict[tuple[str, str], Pair],
+):
+    pair = pairs[FOUR, SEVEN]
+    assert pair.noise is pair.held_out is pair.resampling.selection is None
+    assert set(pair.resampling.parts) == {"designs"}
+
+
 def test_verdicts_tell_aggregate_agreement_from_agreement_inside_mixtures(
     pairs: dict[tuple[str, str], Pair],
 ):
