@@ -30,7 +30,7 @@ from apollo_core.stages.frames import media_readers
 from apollo_core.stages.identity import PretrainIdentity
 from apollo_core.stages.recipes import pretraining_recipe
 from apollo_core.streams import torch_stream
-from apollo_core.training import train
+from apollo_core.training import Extras, train
 from apollo_core.weights import save_modules
 
 
@@ -114,6 +114,7 @@ def pretrain_encoder(identity: PretrainIdentity, context: StageContext) -> None:
             pretraining_recipe(identity, "encoder"),
             device=device,
             report=context.report,
+            extras=Extras(fused=context.execution.fused_optimiser),
         )
     save_modules({"encoder": encoder}, context.out / WEIGHTS)
 

@@ -23,7 +23,7 @@ from apollo_core.stages.device import settle
 from apollo_core.stages.identity import PretrainIdentity
 from apollo_core.stages.recipes import pretraining_recipe
 from apollo_core.streams import torch_stream
-from apollo_core.training import train
+from apollo_core.training import Extras, train
 
 
 def pretrain_llm(identity: PretrainIdentity, context: StageContext) -> None:
@@ -52,6 +52,7 @@ def pretrain_llm(identity: PretrainIdentity, context: StageContext) -> None:
         pretraining_recipe(identity, "llm"),
         device=device,
         report=context.report,
+        extras=Extras(fused=context.execution.fused_optimiser),
     )
     disable_progress_bar()
     model.save_pretrained(context.out)

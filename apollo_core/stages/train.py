@@ -152,8 +152,8 @@ class _Resume:
     def report(self, event: Event) -> None:
         """Report; the first event also says where the attempt began, and why there."""
         began: dict[str, int | str] = {}
-        if not self._told and int(event["step"]) > 1:
-            began["resumed_after"] = int(event["step"]) - 1
+        if not self._told and self.first:
+            began["resumed_after"] = self.first
         if not self._told and self._checkpoints.ignored:
             began["checkpoint_ignored"] = self._checkpoints.ignored
         self._told = True
