@@ -318,14 +318,14 @@ def main() -> int:
     settle(Execution(device="cpu", threads=asked.threads))
     rows: list[Row] = []
     head = ("language model", "parameters", "encoders", "ours ms/step", "tokens/s", "plain ms/step")
-    print("{:16}{:>12}{:>10}{:>14}{:>12}{:>15}".format(*head) + f"{'plain/ours':>12}")  # noqa: T201
+    print("{:16}{:>12}{:>10}{:>14}{:>12}{:>15}".format(*head) + f"{'plain/ours':>12}")
     with tempfile.TemporaryDirectory() as folder:
         world = make_world(Path(folder), steps=asked.steps)
         for name in asked.sizes:
             for encoders in ("trained", "frozen", "cached"):
                 row = compare(world, name, encoders, rounds=asked.rounds)
                 rows.append(row)
-                print(  # noqa: T201
+                print(
                     f"{name:16}{row.parameters:>12,}{encoders:>10}{row.ours.ms_per_step:>14.1f}"
                     f"{row.ours.positions_per_second:>12,.0f}{row.plain.ms_per_step:>15.1f}"
                     f"{row.ratio:>12.2f}",

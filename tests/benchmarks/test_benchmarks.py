@@ -1,0 +1,34 @@
+"""The benchmarks run: what they print is looked at by people, not by tests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def printed(script: str, *options: str) -> list[str]:
+    """The lines of a benchmark's table."""
+    command = [sys.executable, str(HERE / script), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+@pytest.mark.slow
+def test_a_step_is_timed_with_encoders_trained_frozen_and_cached(tmp_path):
+    figures = tmp_path / "figures.json"
+    short = ("--steps", "2", "--rounds", "1", "--sizes", "qwen2-xs", "--json", str(figures))
+    head, *rows = printed("core.py", *short)
+    assert "plain/ours" in head
+    assert [row.split()[2] for row in rows] == ["trained", "frozen", "cached"]
+    assert all(row["ours"]["ms_per_step"] > 0 for row in json.loads(figures.read_text())["rows"])
+
+
+@pytest.mark.slow
+def test_the_full_size_steps_run_in_miniature():
+    _, *rows = printed("full_size.py", "--tiny", "--steps", "3", "--videos", "2")
+    assert [row.split()[0] for row in rows] == ["align", "vision", "sft"]
