@@ -185,7 +185,7 @@ def chosen_designs(*, seeds: int, error: float) -> Trial:
         seen = runs.mean(axis=2)
         errors = resample_seeds(noise, rng, draws)
         drawn = seen + errors
-        spread = bootstrap.noise_bootstrap(*seen.T, (errors[..., 0], errors[..., 1]))
+        spread = bootstrap.noise_bootstrap(seen[:, 0], seen[:, 1], (errors[..., 0], errors[..., 1]))
         found = selection_noise(drawn[..., 0], drawn[..., 1], [3], sources=("seeds",))
         name = "seeds, designs fixed"
         return {
@@ -241,12 +241,12 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=2_000)
     parser.add_argument("--draws", type=int, default=1_000)
     options = parser.parse_args()
-    print("| case | interval | statistic | covered | mean width |")  # noqa: T201
-    print("|---|---|---|---|---|")  # noqa: T201
+    print("| case | interval | statistic | covered | mean width |")
+    print("|---|---|---|---|---|")
     for case, trial in CASES.items():
         for row in simulate(case, trial, trials=options.trials, draws=options.draws, seed=1):
             cells = (row.case, row.interval, row.statistic, f"{row.covered:.1%}")
-            print(f"| {' | '.join(cells)} | {row.width:.3f} |", flush=True)  # noqa: T201
+            print(f"| {' | '.join(cells)} | {row.width:.3f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def show(name: str, work: Callable[[], object], *, limit: float | None = None) -
     start = time.perf_counter()
     work()
     told = f"  (limit {limit:g} s)" if limit else ""
-    print(f"{name:45} {time.perf_counter() - start:7.2f} s{told}", flush=True)  # noqa: T201
+    print(f"{name:45} {time.perf_counter() - start:7.2f} s{told}", flush=True)
 
 
 def resample_table() -> None:
