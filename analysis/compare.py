@@ -20,10 +20,11 @@ from analysis.metric_view import MetricView, view_metric
 from analysis.pair import Pair
 from analysis.pair_breakdown import break_down, codes
 from analysis.pair_resampling import Crossing, resample_pair
+from analysis.pair_verdict import pair_evidence
 from analysis.reliability import pair_noise
 from analysis.scores import Scores, is_constant
 from analysis.table import ScoreTable
-from analysis.verdict import Verdict, judge
+from analysis.verdict import judge_pair
 
 # Below this an interval of R2 spans most of 0 to 1 whatever the data say.
 FEW_DESIGNS = 15
@@ -74,12 +75,36 @@ def compare_pair(
     floored = _scales_at_chance(table, view.grid, view.metric, (small, large))
     within = _within(table, designs, x, y)
     line = consistency.fit_line(x, y)
+    noise = pair_noise(x, y, view.noise, at, (scales[0], scales[1]))
+    breakdown = break_down(table, designs, x, y)
+    resampling = resample_pair(
+        x,
+        y,
+        view.errors_of(shared.index, small, large),
+        _crossings(table, designs),
+        ks=ks,
+        draws=draws,
+        seed=seed,
+        direction=_direction(table),
+    )
+    correlations = _correlations(x, y, n)
+    judgement = judge_pair(
+        pair_evidence(
+            correlations["pearson_ci"],
+            within,
+            resampling,
+            breakdown,
+            noise,
+            n=n,
+            signal=not floored,
+        )
+    )
     return Pair(
         metric=view.metric,
         small=small,
         large=large,
         n=n,
-        **_correlations(x, y, n),
+        **correlations,
         slope=line.slope if line else None,
         intercept=line.intercept if line else None,
         theil_sen=prediction.theil_sen(x, y),
@@ -88,20 +113,13 @@ def compare_pair(
         **_decisions(x, y, table.tie_band),
         **_choices(shared.index, x, y, ks, direction=_direction(table)),
         within=within,
-        noise=pair_noise(x, y, view.noise, at, (scales[0], scales[1])),
+        noise=noise,
         held_out=view.held_out(shared.index, small, large),
-        resampling=resample_pair(
-            x,
-            y,
-            view.errors_of(shared.index, small, large),
-            _crossings(table, designs),
-            ks=ks,
-            draws=draws,
-            seed=seed,
-            direction=_direction(table),
-        ),
-        breakdown=break_down(table, designs, x, y),
-        verdict=_verdict(x, y, within, floored),
+        resampling=resampling,
+        breakdown=breakdown,
+        verdict=judgement.verdict,
+        verdict_because=judgement.because,
+        verdict_evidence=judgement.evidence,
         warnings=tuple(_warnings(n, {small: x, large: y}, within, floored)),
     )
 
@@ -152,13 +170,6 @@ def _choices(
         "top_k_recall": {str(k): selection.top_k_recall(up, down, k) for k in ks},
         "top_k_regret": {str(k): selection.top_k_regret(up, down, k) for k in ks},
     }
-
-
-def _verdict(x: Scores, y: Scores, within: dict[str, Within], floored: list[str]) -> Verdict:
-    r = consistency.pearson(x, y)
-    interval = None if r is None else fisher_interval(r, x.size)
-    judged = [part.pearson_ci for part in within.values() if part.n]
-    return judge(interval, judged, signal=not floored)
 
 
 def _direction(table: ScoreTable) -> float:

@@ -10,7 +10,7 @@ from analysis.held_out import HeldOut
 from analysis.pair_breakdown import Breakdown
 from analysis.pair_resampling import Resampling
 from analysis.reliability import PairNoise
-from analysis.verdict import Verdict
+from analysis.verdict import PairEvidence, PairReason, Verdict
 
 
 @dataclass(frozen=True)
@@ -58,4 +58,6 @@ class Pair:
     resampling: Resampling
     breakdown: Breakdown | None
     verdict: Verdict
+    verdict_because: PairReason
+    verdict_evidence: PairEvidence
     warnings: tuple[str, ...]

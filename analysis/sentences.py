@@ -46,8 +46,51 @@ def describe_pair(pair: Pair, *, unit: str, digits: int) -> str:
     if pair.r2 is None or pair.decision_accuracy is None:
         why = "; ".join(pair.warnings)
         return f"{why[:1].upper()}{why[1:]} (n = {pair.n})."
-    sentences = [_agreement(pair), _choice(pair, unit, digits), *_within(pair)]
+    sentences = [_agreement(pair), _choice(pair, unit, digits), *_within(pair), explain_pair(pair)]
     return " ".join(sentences)
+
+
+def explain_pair(pair: Pair) -> str:
+    """Say in one sentence which number decided the verdict on a pair of scales."""
+    found = pair.verdict_evidence
+    believed = found.r_ci_believed or found.r_ci
+    match pair.verdict_because:
+        case "R2 is not surely one half":
+            low = 0.0 if found.r_ci is None or found.r_ci[0] < 0 else found.r_ci[0] ** 2
+            return f"Undecidable: R² may be as low as {number(low, 2)}."
+        case "r may be negative with other blocks":
+            return f"Undecidable: with other blocks, r may be {_range(believed)}."
+        case "not within blocks":
+            block, low = _weakest_within(pair)
+            return f"Only in aggregate: within {block}, R² may be as low as {number(low, 2)}."
+        case "one level carries it" | "one design carries it":
+            level = pair.verdict_because == "one level carries it"
+            left_out, r2 = (found.weakest_level if level else found.weakest_design) or ("", None)
+            inside = " within blocks" if level and found.within else ""
+            return f"Only in aggregate. Without {left_out}, R²{inside} is {number(r2)}."
+        case "r is surely negative":
+            return f"Reverses: r is {_range(found.r_ci)}."
+        case "it holds throughout":
+            left_out, r2 = found.weakest_level or found.weakest_design or ("", None)
+            where = " within blocks" if found.within and found.weakest_level else ""
+            known = f" (lowest{where} without {left_out}: {number(r2)})" if left_out else ""
+            return f"It holds without any single level or design{known}."
+        case other:
+            return f"Undecidable: {other}."
+
+
+def _range(interval: tuple[float, float] | None) -> str:
+    return "–" if interval is None else f"{number(interval[0], 2)} to {number(interval[1], 2)}"
+
+
+def _weakest_within(pair: Pair) -> tuple[str, float]:
+    """Name the block column whose R2 has the lowest lower end, and that end."""
+    ends = {
+        block: 0.0 if interval is None or interval[0] < 0 else interval[0] ** 2
+        for block, interval in pair.verdict_evidence.within.items()
+    }
+    block = min(ends, key=lambda name: ends[name])
+    return block, ends[block]
 
 
 def _agreement(pair: Pair) -> str:

@@ -1,17 +1,35 @@
-"""One of four fixed words for a pair of scales, tied to its intervals by a rule a reader can check.
+r"""One of four fixed words for a pair of scales or an axis, with the numbers it rests on.
 
-With r the correlation of the two scales and its 95 % Fisher interval, in this order:
+**A pair of scales.** With r the correlation of the two scales, in this order:
 
-- *undecidable*: no interval (fewer than 4 designs, a constant column), or a metric at chance;
-- *reverses*: the interval of r lies below 0;
-- *undecidable*: the lower end of R2 does not reach `SHARE`;
-- *transfers only in aggregate*: for some block column, R2 within blocks does not reach it;
-- *transfers*: all of them do.
+1. *undecidable*: no interval (fewer than 4 designs, a constant column), or a metric at chance;
+2. *reverses*: the intervals of r lie below 0, and, where noise is known, at least one pair of
+   designs is ordered wrongly beyond noise;
+3. *undecidable*: the lower end of R2 (Fisher's) does not reach `SHARE`, or r's interval to believe,
+   which redraws blocks and configurations where there are any, does not lie above 0;
+4. *transfers only in aggregate*: for some block column the lower end of R2 within blocks does not
+   reach `SHARE`, or R2 falls below it without a single level (within blocks, where there are any)
+   or a single design: what transfers then is blocks, or one good or bad choice, not the rest;
+5. *transfers*: none of that.
+
+**An axis at a pair of scales**, by the pairs of designs that differ in it alone, with A their
+decision accuracy and its interval, the wider of the jackknife's and Wilson's for as many draws as
+there are designs:
+
+1. *undecidable*: no such pairs, or a metric at chance;
+2. *reverses*: the interval of A lies below one half;
+3. *transfers*: A reaches `ACCURACY` and its interval lies above one half;
+4. *undecidable*: noise is known at a scale and explains most differences there (fewer than
+   `DECIDABLE` of these pairs differ beyond it);
+5. *transfers only in aggregate*: the pair of scales passes its own rule up to 3, but this axis is
+   not shown to;
+6. *undecidable*: anything else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 Verdict = Literal["transfers", "transfers only in aggregate", "undecidable", "reverses"]
@@ -21,39 +39,166 @@ VERDICTS: tuple[Verdict, ...] = (
     "undecidable",
     "reverses",
 )
+Interval = tuple[float, float]
 
 # The lower end of the R2 interval must reach one half: the small scale then surely explains more of
 # the differences between designs than it leaves open. Our choice; the paper draws no line.
 SHARE = 0.5
+# The decision accuracy of a bivariate normal with that R2: 1/2 + asin(sqrt(1/2)) / pi.
+ACCURACY = 0.75
+DECIDABLE = 0.5
 
 RULE = (
-    f"Transfers: the lower end of the 95 % interval of R² reaches {SHARE} and r is positive,"
-    " overall and within every kind of block. Transfers only in aggregate: overall, but not within"
-    " blocks. Reverses: the interval of r lies below 0. Undecidable: anything else, fewer than 4"
-    " designs, or a metric at its chance level."
+    f"Two scales. Transfers: the lower end of the 95 % interval of R² reaches {SHARE}, r stays"
+    " positive when blocks are redrawn, and both hold within every kind of block and without any"
+    " single level or design. Transfers only in aggregate: overall, but not within blocks, or not"
+    " without one level or design. Reverses: the interval of r lies below 0, beyond noise."
+    " Undecidable: anything else, fewer than 4 designs, or a metric at its chance level."
+    f" An axis. Transfers: of the pairs of designs that differ in it alone, {ACCURACY:.0%} or more"
+    " are ordered alike, surely more than half. Reverses: surely less than half. Transfers only in"
+    " aggregate: neither, though the scales agree overall. Undecidable: the rest, or differences"
+    " that noise explains."
 )
 
-Interval = tuple[float, float]
+PairReason = Literal[
+    "no interval",
+    "metric at chance",
+    "r is surely negative",
+    "r looks negative but noise explains every wrong pair",
+    "R2 is not surely one half",
+    "r may be negative with other blocks",
+    "not within blocks",
+    "one level carries it",
+    "one design carries it",
+    "it holds throughout",
+]
+AxisReason = Literal[
+    "no pair of designs differs in this axis alone",
+    "metric at chance",
+    "surely ordered the other way",
+    "surely ordered alike",
+    "noise explains most differences",
+    "the scales agree, this axis is not shown to",
+    "too few pairs, or too little agreement, to tell",
+]
 
 
-def judge(
-    pearson_ci: Interval | None, within_cis: Iterable[Interval | None], *, signal: bool
-) -> Verdict:
-    """Return the verdict word for one pair of scales.
+@dataclass(frozen=True)
+class PairEvidence:
+    """The numbers that a pair's verdict rests on; None: not known.
 
-    Args:
-        pearson_ci: 95 % interval of r over all designs; None where there is none.
-        within_cis: the same within the blocks of each block column.
-        signal: whether both scales are above chance (true where chance is not known).
+    `r_ci` is Fisher's, `r_ci_believed` the resampled interval to believe. `within` holds Fisher's
+    interval of r per block column with designs to compare. `weakest_level` and `weakest_design` are
+    the smallest R2 without one level (within blocks where there are any) or one design, with the
+    name of what is left out. `wrong_beyond_noise` counts real reversals. `signal` is false for a
+    metric at chance. `decidable` is the smaller scale's and the larger scale's share of pairs.
     """
-    if pearson_ci is None or not signal:
-        return "undecidable"
-    if pearson_ci[1] < 0:
-        return "reverses"
-    if not _explains_enough(pearson_ci):
-        return "undecidable"
-    enough = all(_explains_enough(interval) for interval in within_cis)
-    return "transfers" if enough else "transfers only in aggregate"
+
+    r_ci: Interval | None
+    r_ci_believed: Interval | None
+    within: Mapping[str, Interval | None]
+    weakest_level: tuple[str, float] | None
+    weakest_design: tuple[str, float] | None
+    wrong_beyond_noise: int | None
+    decidable: tuple[float | None, float | None]
+    signal: bool
+
+
+@dataclass(frozen=True)
+class PairJudgement:
+    """A verdict, the clause of the rule that decided it, and its numbers."""
+
+    verdict: Verdict
+    because: PairReason
+    evidence: PairEvidence
+
+
+@dataclass(frozen=True)
+class AxisEvidence:
+    """The numbers that an axis' verdict rests on; None: not known.
+
+    `pairs` of designs differ in the axis alone, over `designs` designs; `accuracy` is their
+    decision accuracy, `accuracy_ci` its interval, `decidable` the share of them that differ beyond
+    noise at the small and at the large scale. `aggregate`: whether the pair of scales agrees.
+    """
+
+    pairs: int
+    designs: int
+    accuracy: float | None
+    accuracy_ci: Interval | None
+    decidable: tuple[float | None, float | None]
+    aggregate: bool
+    signal: bool
+
+
+@dataclass(frozen=True)
+class AxisJudgement:
+    """A verdict, the clause of the rule that decided it, and its numbers."""
+
+    verdict: Verdict
+    because: AxisReason
+    evidence: AxisEvidence
+
+
+def judge_pair(found: PairEvidence) -> PairJudgement:
+    """Apply the rule for a pair of scales (this module's head)."""
+    verdict, because = _pair_clause(found)
+    return PairJudgement(verdict, because, found)
+
+
+def judge_axis(found: AxisEvidence) -> AxisJudgement:
+    """Apply the rule for an axis at a pair of scales (this module's head)."""
+    verdict, because = _axis_clause(found)
+    return AxisJudgement(verdict, because, found)
+
+
+def agrees_in_aggregate(found: PairEvidence) -> bool:
+    """Whether two scales agree overall, within blocks or not: clauses 1 to 3 are passed."""
+    verdict, _ = _pair_clause(found)
+    return verdict in ("transfers", "transfers only in aggregate")
+
+
+def _pair_clause(found: PairEvidence) -> tuple[Verdict, PairReason]:
+    if found.r_ci is None:
+        return "undecidable", "no interval"
+    if not found.signal:
+        return "undecidable", "metric at chance"
+    believed = found.r_ci_believed or found.r_ci
+    if found.r_ci[1] < 0 and believed[1] < 0:
+        if found.wrong_beyond_noise == 0:
+            return "undecidable", "r looks negative but noise explains every wrong pair"
+        return "reverses", "r is surely negative"
+    if not _explains_enough(found.r_ci):
+        return "undecidable", "R2 is not surely one half"
+    if believed[0] <= 0:
+        return "undecidable", "r may be negative with other blocks"
+    return _inside_clause(found)
+
+
+def _inside_clause(found: PairEvidence) -> tuple[Verdict, PairReason]:
+    if not all(_explains_enough(interval) for interval in found.within.values()):
+        return "transfers only in aggregate", "not within blocks"
+    if found.weakest_level is not None and found.weakest_level[1] < SHARE:
+        return "transfers only in aggregate", "one level carries it"
+    if found.weakest_design is not None and found.weakest_design[1] < SHARE:
+        return "transfers only in aggregate", "one design carries it"
+    return "transfers", "it holds throughout"
+
+
+def _axis_clause(found: AxisEvidence) -> tuple[Verdict, AxisReason]:
+    if found.accuracy is None or found.accuracy_ci is None:
+        return "undecidable", "no pair of designs differs in this axis alone"
+    if not found.signal:
+        return "undecidable", "metric at chance"
+    if found.accuracy_ci[1] < 0.5:
+        return "reverses", "surely ordered the other way"
+    if found.accuracy >= ACCURACY and found.accuracy_ci[0] > 0.5:
+        return "transfers", "surely ordered alike"
+    if any(share is not None and share < DECIDABLE for share in found.decidable):
+        return "undecidable", "noise explains most differences"
+    if found.aggregate:
+        return "transfers only in aggregate", "the scales agree, this axis is not shown to"
+    return "undecidable", "too few pairs, or too little agreement, to tell"
 
 
 def _explains_enough(interval: Interval | None) -> bool:

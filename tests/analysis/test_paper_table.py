@@ -7,6 +7,7 @@ from score_tables import FOUR, HALF, ONE, OPTIONS, PAPER, SCALES, SEVEN
 
 from analysis.compare import compare_scales
 from analysis.pair import Pair
+from analysis.sentences import explain_pair
 from analysis.table import load_table
 
 
@@ -99,4 +100,16 @@ def test_verdicts_tell_aggregate_agreement_from_agreement_inside_mixtures(
 ):
     assert pairs[HALF, SEVEN].verdict == "undecidable"
     assert pairs[ONE, SEVEN].verdict == "transfers only in aggregate"
-    assert pairs[FOUR, SEVEN].verdict == "transfers"
+    assert pairs[ONE, SEVEN].verdict_because == "not within blocks"
+
+
+def test_what_transfers_from_4b_inside_mixtures_is_that_one_configuration_is_bad(
+    pairs: dict[tuple[str, str], Pair],
+):
+    pair = pairs[FOUR, SEVEN]
+    assert (pair.verdict, pair.verdict_because) == (
+        "transfers only in aggregate",
+        "one level carries it",
+    )
+    assert pair.verdict_evidence.weakest_level == ("variant a7", pytest.approx(0.446, abs=5e-4))
+    assert "Without variant a7, R² within blocks is 0.446" in explain_pair(pair)

@@ -65,7 +65,7 @@ def test_the_page_leads_with_verdicts_and_their_numbers(paper_report: FileReport
 def test_the_terminal_summary_names_every_pair(paper_report: FileReport):
     lines = [line for line in paper_report.summary if line.startswith(f"{FOUR} -> {SEVEN}")]
     assert lines
-    assert "transfers; R2 0.938" in lines[0]
+    assert "transfers only in aggregate; R2 0.938" in lines[0]
 
 
 def test_the_copied_scores_give_the_same_pairs(paper_report: FileReport, tmp_path: Path):
