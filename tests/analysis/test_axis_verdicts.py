@@ -1,0 +1,87 @@
+"""Verdicts per axis and what pairs of scales rest on, on the paper's table and on seeds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from score_tables import FOUR, HALF, OPTIONS, PAPER, SEVEN, write
+
+from analysis.axes import Matched, compare_axes
+from analysis.axis_verdicts import AxisVerdict, axis_interval, decidable_share, judge_axes
+from analysis.compare import compare_scales
+from analysis.metric_noise import metric_noise
+from analysis.pair_robustness import leave_out
+from analysis.table import ScoreTable, TableOptions, load_table
+
+
+def verdicts(table: ScoreTable) -> dict[tuple[str, str, str], AxisVerdict]:
+    (metric,) = table.metrics
+    found = judge_axes(
+        table,
+        metric,
+        compare_axes(table),
+        compare_scales(table),
+        metric_noise(table, metric, None),
+    )
+    return {(v.axis, v.small, v.large): v for v in found}
+
+
+def test_in_the_paper_mixtures_transfer_and_configurations_do_not_show_it():
+    found = verdicts(load_table(PAPER, OPTIONS))
+    assert found["data_mixture", FOUR, SEVEN].verdict == "transfers"
+    variant = found["variant", FOUR, SEVEN]
+    assert variant.verdict == "transfers only in aggregate"
+    assert (variant.evidence.pairs, variant.evidence.designs) == (63, 21)
+    assert variant.evidence.accuracy == pytest.approx(0.714, abs=5e-4)
+    assert found["variant", HALF, SEVEN].verdict == "undecidable"
+
+
+def seeded(noise: float, effects: tuple[float, ...]) -> str:
+    rng = np.random.default_rng(0)
+    rows = ["design,scale,scale_size,seed,metric,score,a"]
+    for size, scale in enumerate("sl", start=1):
+        for i, effect in enumerate(effects):
+            # The second scale turns the order of near levels round.
+            true = effect if scale == "s" else effect + 0.3 * (-1) ** i
+            level = str(i) if i else "base"
+            rows += [
+                f"d{i},{scale},{size},{seed},m,{50 + true + rng.normal(0, noise)},{level}"
+                for seed in range(3)
+            ]
+    return "\n".join(rows) + "\n"
+
+
+def test_differences_that_noise_explains_are_undecidable(tmp_path: Path):
+    table = load_table(write(tmp_path, seeded(2.0, (0, 0.1, 0.2, 0.1, 0.15, 0.05))), TableOptions())
+    (found,) = verdicts(table).values()
+    assert (found.verdict, found.because) == ("undecidable", "noise explains most differences")
+    assert found.evidence.decidable == (0.0, 0.0)
+
+
+def test_clear_levels_transfer(tmp_path: Path):
+    table = load_table(write(tmp_path, seeded(0.1, (0, 2, 4, 6, 8, 10))), TableOptions())
+    (found,) = verdicts(table).values()
+    assert (found.verdict, found.evidence.decidable) == ("transfers", (1.0, 1.0))
+
+
+def test_three_designs_that_agree_are_not_enough():
+    three = Matched("s", "l", n=3, designs=3, decision_accuracy=1.0, ci=(1.0, 1.0))
+    interval = axis_interval(three)
+    assert interval is not None
+    assert interval[0] < 0.5
+    assert axis_interval(Matched("s", "l", 0, 0, None, None)) is None
+
+
+def test_a_difference_without_noise_is_decided_by_being_there():
+    assert decidable_share([0.0, 1.0], [0.0, 0.0], [1.0, 1.0]) == 0.5
+    assert decidable_share([], [], []) is None
+
+
+def test_leaving_out_names_what_the_order_rests_on():
+    found = {(r.small, r.large): r for r in leave_out(load_table(PAPER, OPTIONS), "average")}
+    last = found[FOUR, SEVEN]
+    assert last.designs.low is not None
+    assert last.designs.high is not None
+    assert last.designs.low < 0.9 < last.designs.high
+    assert last.levels["variant"].lowest_without == "a7"
+    assert last.axes.low is None  # no level of this table is called base
