@@ -21,6 +21,7 @@ from scipy import stats
 
 from analysis.item_scores import ItemScores, influence, scores_under
 from analysis.scores import Scores, rounding_of
+from analysis.weighted import chunks
 
 Term = Literal["scale", "design", "scale x design"]
 # Fewer crossed replicates have fewer than 32 ways to turn their signs: no p below .05 is possible.
@@ -187,9 +188,12 @@ def _sign_flips(contrasts: Scores, rng: np.random.Generator, draws: int) -> floa
     if k < FEWEST_TO_FLIP:
         return None
     at = float(np.sum(contrasts.mean(axis=1) ** 2))
-    signs = rng.choice(np.array([-1.0, 1.0]), size=(draws, k))
-    drawn = np.sum((signs @ contrasts.T / k) ** 2, axis=1)
-    return float((1 + np.sum(drawn >= at * (1 - 1e-9))) / (draws + 1))
+    reached = 1
+    for rows in chunks(draws, k):
+        signs = rng.choice(np.array([-1.0, 1.0]), size=(rows.stop - rows.start, k))
+        drawn = np.sum((signs @ contrasts.T / k) ** 2, axis=1)
+        reached += int(np.sum(drawn >= at * (1 - 1e-9)))
+    return reached / (draws + 1)
 
 
 def _indicators(codes: NDArray[np.intp]) -> Scores:
