@@ -31,6 +31,8 @@ FEW_DESIGNS = 15
 TOP_K = (1, 3, 5)
 # Resamples x designs x pairs of scales that a report can afford.
 MOST_WORK = 20_000_000
+# The same for resamples x pairs of designs x pairs of scales.
+MOST_COMPARISONS = 500_000_000
 
 
 def compare_scales(
@@ -54,12 +56,15 @@ def compare_scales(
 
 
 def draws_for(pairs: int, designs: int) -> int:
-    """Choose how many resamples each of so many pairs of scales gets, at least 1,000.
+    """Choose how many resamples each of so many pairs of scales gets: 10,000 where there are few.
 
-    10,000 where there are few pairs; a table of hundreds would take minutes, and 1,000 still give
-    the ends of a 95 % interval to a fiftieth of its width or so.
+    A table of hundreds of pairs would take minutes, and 1,000 still give the ends of a 95 %
+    interval to a twentieth of its width or so. Hundreds of designs, whose every pair is compared in
+    every resample, get at least 400: their intervals are narrow.
     """
-    return int(np.clip(MOST_WORK / max(1, pairs * designs), 1_000, 10_000))
+    work = MOST_WORK / max(1, pairs * designs)
+    comparisons = MOST_COMPARISONS / max(1, pairs * designs**2)
+    return int(max(400.0, min(np.clip(work, 1_000, 10_000), comparisons)))
 
 
 def compare_pair(

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from analysis.item_scores import ItemScores
 from analysis.scores import Scores
 
+# A mean over more seeds than this is as good as normal, whatever its residuals are.
+MANY_SEEDS = 30
+
 
 @dataclass(frozen=True)
 class SeedNoise:
@@ -97,9 +100,18 @@ def resample_seeds(noise: SeedNoise, rng: np.random.Generator, draws: int) -> Sc
     for at, residuals in enumerate(noise.residuals):
         for k in np.unique(noise.replicates[:, at]):
             cells = np.flatnonzero(noise.replicates[:, at] == k)
-            for _ in range(k):
-                errors[:, cells, at] += rng.choice(residuals, size=(draws, cells.size)) / k
+            errors[:, cells, at] = _means(residuals, int(k), rng, (draws, cells.size))
     return errors
+
+
+def _means(residuals: Scores, k: int, rng: np.random.Generator, shape: tuple[int, int]) -> Scores:
+    """Means of k residuals each; of many, normal ones of the same variance."""
+    if k > MANY_SEEDS:
+        return rng.normal(scale=np.sqrt(np.mean(residuals**2) / k), size=shape)
+    total = np.zeros(shape)
+    for _ in range(k):
+        total += rng.choice(residuals, size=shape)
+    return total / max(k, 1)
 
 
 def difference_variance(seeds: Scores | None, influence: Scores | None) -> Scores:

@@ -20,8 +20,8 @@ from analysis.agreement import ordering
 from analysis.scores import Scores, rounding_of
 
 Statistic = Callable[[Scores, Scores, Scores], Scores]
-# How many numbers an intermediate array may hold: 64 MB of them.
-ROOM = 8_000_000
+# How many numbers an intermediate array may hold: few enough for a processor's cache.
+ROOM = 100_000
 
 
 def pearson(counts: Scores, small: Scores, large: Scores) -> Scores:
@@ -45,14 +45,15 @@ def spearman(counts: Scores, small: Scores, large: Scores) -> Scores:
 
 def kendall(counts: Scores, small: Scores, large: Scores) -> Scores:
     """Kendall's tau-b of each resample over the pairs of distinct designs."""
-    concordance, small_split, large_split = _pair_sums(counts, small, large)
+    # A scale agrees with itself on every pair that does not tie in it.
+    untied = _concordance(counts, small, small) * _concordance(counts, large, large)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return concordance / np.sqrt(small_split * large_split)
+        return _concordance(counts, small, large) / np.sqrt(untied)
 
 
 def decision_accuracy(counts: Scores, small: Scores, large: Scores) -> Scores:
     """Decision accuracy of each resample over the pairs of distinct designs, a tie counting 1/2."""
-    concordance, _, _ = _pair_sums(counts, small, large)
+    concordance = _concordance(counts, small, large)
     pairs = (counts.sum(axis=-1) ** 2 - (counts**2).sum(axis=-1)) / 2.0
     with np.errstate(invalid="ignore", divide="ignore"):
         return 0.5 + 0.5 * concordance / pairs
@@ -93,32 +94,41 @@ def _ranks(counts: Scores, scores: Scores) -> Scores:
         below = (scores[None, :] < scores[:, None]).astype(float)
         equal = (scores[None, :] == scores[:, None]).astype(float)
         return counts @ below.T + (counts @ equal.T + 1.0) / 2.0
+    order = np.argsort(scores, axis=1, kind="stable")
+    ordered, drawn = (np.take_along_axis(x, order, axis=1) for x in (scores, counts))
+    upto = np.cumsum(drawn, axis=1)
+    rises = np.diff(ordered, axis=1) > 0
+    ends = np.ones((len(scores), 1), dtype=bool)
+    # Of equal scores, the last says how many are drawn up to them, the first how many below them.
+    last = np.where(np.hstack([rises, ends]), upto, np.inf)
+    last = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
+    first = np.where(np.hstack([ends, rises]), upto - drawn, 0.0)
+    first = np.maximum.accumulate(first, axis=1)
     ranks = np.empty_like(scores)
-    for rows in chunks(len(scores), scores.shape[1] ** 2):
-        part = scores[rows]
-        below = (part[:, None, :] < part[:, :, None]).astype(np.float32)
-        equal = (part[:, None, :] == part[:, :, None]).astype(np.float32)
-        drawn = counts[rows].astype(np.float32)
-        ranks[rows] = np.einsum("bij,bj->bi", below + equal / 2, drawn) + 0.5
+    np.put_along_axis(ranks, order, (first + last + 1.0) / 2.0, axis=1)
     return ranks
 
 
-def _pair_sums(counts: Scores, small: Scores, large: Scores) -> tuple[Scores, Scores, Scores]:
-    """Concordant less discordant pairs, and the pairs not tied at each scale, of each resample."""
+def _concordance(counts: Scores, small: Scores, large: Scores) -> Scores:
+    """Pairs of distinct designs ordered alike less those ordered oppositely, of each resample."""
     if small.ndim == large.ndim == 1:
-        orders = (_matrix(small), _matrix(large))
-        products = (orders[0] * orders[1], np.abs(orders[0]), np.abs(orders[1]))
-        first, second, third = (((counts @ p) * counts).sum(axis=-1) / 2.0 for p in products)
-        return first, second, third
-    n = counts.shape[1]
-    i, j = np.triu_indices(n, k=1)
-    sums = np.empty((3, len(counts)))
-    for rows in chunks(len(counts), i.size):
-        s, t = (ordering(x[rows] if x.ndim > 1 else x) for x in (small, large))
-        weights = counts[rows][:, i] * counts[rows][:, j]
-        for place, votes in enumerate((s * t, np.abs(s), np.abs(t))):
-            sums[place, rows] = np.sum(weights * votes, axis=-1)
-    return sums[0], sums[1], sums[2]
+        orders = _matrix(small) * _matrix(large)
+        return ((counts @ orders) * counts).sum(axis=-1) / 2.0
+    total = np.zeros(len(counts))
+    ties = rounding_of(small), rounding_of(large)
+    for rows in chunks(len(counts), counts.shape[1]):
+        drawn = counts[rows].astype(np.float32)
+        s, t = (x[rows] if x.ndim > 1 else x[None] for x in (small, large))
+        for i in range(counts.shape[1] - 1):
+            votes = _signs(s, i, ties[0]) * _signs(t, i, ties[1])
+            total[rows] += drawn[:, i] * np.sum(drawn[:, i + 1 :] * votes, axis=1)
+    return total
+
+
+def _signs(scores: Scores, i: int, tie: float) -> NDArray[np.float32]:
+    """Order design i against every later one: 1 above, -1 below, 0 tied."""
+    gaps = scores[:, i : i + 1] - scores[:, i + 1 :]
+    return (gaps > tie).astype(np.float32) - (gaps < -tie)
 
 
 def _matrix(scores: Scores) -> Scores:
