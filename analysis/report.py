@@ -13,17 +13,14 @@ from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from analysis.axes import AxisReport, compare_axes
-from analysis.compare import compare_scales
+from analysis.axes import AxisReport
 from analysis.errors import TableError
 from analysis.figures import draw_heatmap, draw_scatter
+from analysis.findings import Findings, find
 from analysis.item_scores import ItemScores
 from analysis.items import load_items
-from analysis.metric_noise import CellError, cell_errors, metric_noise
 from analysis.options import TableOptions
 from analysis.page import MetricSection, render_page
-from analysis.pair import Pair
-from analysis.proxies import Proxy, list_proxies
 from analysis.sentences import summary_lines
 from analysis.table import ScoreTable, load_table
 from analysis.verdict import RULE
@@ -48,16 +45,6 @@ class FileReport:
 
     paths: ReportPaths
     summary: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Findings:
-    """All statistics of one table."""
-
-    pairs: Sequence[Pair]
-    axes: Sequence[AxisReport]
-    proxies: Sequence[Proxy]
-    cell_errors: Sequence[CellError]
 
 
 def report_on_file(
@@ -98,18 +85,6 @@ def report_on_file(
     shown = shown_metrics(table.metrics)
     units = {metric: score_unit(table, metric) for metric in shown}
     return FileReport(paths, summary_lines(table, findings.pairs, shown, units))
-
-
-def find(table: ScoreTable, items: Mapping[str, ItemScores] | None = None) -> Findings:
-    """Compute every statistic of the report; `items` are the answers per metric, where known."""
-    answers = items or {}
-    pairs = compare_scales(table, answers)
-    errors = [
-        error
-        for metric in table.metrics
-        for error in cell_errors(table, metric, metric_noise(table, metric, answers.get(metric)))
-    ]
-    return Findings(pairs, compare_axes(table), list_proxies(table, pairs), errors)
 
 
 def write_report(
@@ -169,7 +144,12 @@ def to_document(
     """Assemble report.json: every number the page shows, for every metric. None is JSON's null."""
     return {
         "pairs": [asdict(pair) for pair in found.pairs],
-        "axes": [asdict(axis) for axis in found.axes],
+        "axes": [_axis_entry(found, axis) for axis in found.axes],
+        "effects": [asdict(effects) for effects in found.effects],
+        "interaction": [asdict(analysis) for analysis in found.interaction],
+        "robustness": [asdict(part) for part in found.robustness],
+        "across_scales": [asdict(across) for across in found.across_scales],
+        "planning": [asdict(plan) for plan in found.planning],
         "proxies": [asdict(proxy) for proxy in found.proxies],
         "cell_errors": [asdict(error) for error in found.cell_errors],
         "missing": [asdict(cell) for cell in table.missing],
@@ -194,6 +174,16 @@ def to_document(
         "warnings": list(table.warnings),
         "figures": list(figures),
     }
+
+
+def _axis_entry(found: Findings, report: AxisReport) -> dict[str, object]:
+    """One axis under one metric, with the verdict at each pair of scales."""
+    verdicts = [
+        asdict(verdict)
+        for verdict in found.axis_verdicts
+        if (verdict.axis, verdict.metric) == (report.axis, report.metric)
+    ]
+    return {**asdict(report), "verdicts": verdicts}
 
 
 def shown_metrics(metrics: Sequence[str]) -> tuple[str, ...]:

@@ -76,6 +76,29 @@ def test_the_copied_scores_give_the_same_pairs(paper_report: FileReport, tmp_pat
     assert first["axes"] == second["axes"]
 
 
+def test_the_json_tells_of_axes_effects_proxies_all_scales_and_the_next_study(
+    paper_report: FileReport,
+):
+    document = read_json(paper_report.paths.json)
+    (variant, mixture) = document["axes"]
+    assert {v["verdict"] for v in mixture["verdicts"] if v["large"] == SEVEN} == {"transfers"}
+    last = next(v for v in variant["verdicts"] if (v["small"], v["large"]) == (FOUR, SEVEN))
+    assert last["verdict"] == "transfers only in aggregate"
+    assert last["evidence"]["accuracy"] == pytest.approx(0.714, abs=5e-4)
+    assert [entry["axis"] for entry in document["effects"]] == [
+        "variant",
+        "data_mixture",
+        "all axes",
+    ]
+    assert {"level", "scale", "effect", "ci", "p_holm", "not_testable"} <= set(
+        document["effects"][0]["effects"][0]
+    )
+    assert document["interaction"][0]["not_testable"] is not None
+    assert [len(document[key]) for key in ("robustness", "across_scales", "planning")] == [6, 1, 1]
+    assert document["proxies"][-1]["r2_within"]["data_mixture"] == pytest.approx(0.9, abs=5e-4)
+    assert document["proxies"][-1]["surely_enough"] == ["r2_within"]
+
+
 def test_names_from_the_table_cannot_inject_markup(tmp_path: Path):
     text = TIDY.replace("fast", "<b>$x$</b>")
     page = report_on_file(write(tmp_path, text), TableOptions(), tmp_path / "out").paths.html
