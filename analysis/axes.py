@@ -12,6 +12,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import stats
 
 from analysis.intervals import Interval, jackknife_interval
 from analysis.scores import Scores
@@ -128,6 +129,9 @@ def _agreements(grid: pd.DataFrame, pairs: list[tuple[str, str]]) -> Iterable[Ma
 def shared_interval(agreement: Scores, members: NDArray[np.intp]) -> Interval | None:
     """95 % jackknife interval of the mean agreement of pairs that share designs.
 
+    Where every pair agrees alike there is no spread to go by; then it is Clopper and Pearson's
+    (1934) for as many pairs as can be formed without sharing a design.
+
     Args:
         agreement: of each pair, shape (pairs,).
         members: the two designs of each pair, shape (2, pairs).
@@ -135,6 +139,12 @@ def shared_interval(agreement: Scores, members: NDArray[np.intp]) -> Interval | 
     designs, code = np.unique(members, return_inverse=True)
     if designs.size < FEWEST_DESIGNS:
         return None
+    if np.ptp(agreement) == 0:
+        alone = designs.size // 2
+        hits = float(agreement[0]) * alone
+        low = float(stats.beta.ppf(0.025, hits, alone - hits + 1)) if hits > 0 else 0.0
+        high = float(stats.beta.ppf(0.975, hits + 1, alone - hits)) if hits < alone else 1.0
+        return (low, high)
     code = code.reshape(members.shape)
     own, pairs = (
         sum(np.bincount(side, weights=weights, minlength=designs.size) for side in code)
