@@ -133,6 +133,9 @@ def _add(
         if metric not in table.metrics:
             continue
         clusters = pd.factorize(items["video"][of], sort=True)[0]
+        if clusters.max() == 0:
+            notes.append(f"item table: {metric} has one video, which tells nothing of others")
+            continue
         unit = _unit(right[:, of], clusters, categories[of], metric, table)
         if unit is None:
             notes.append(f"item table: it does not give the scores of {metric} again; not used")

@@ -11,7 +11,7 @@ def test_the_interval_of_matched_pairs_leaves_out_one_design_with_all_its_pairs(
     rng = np.random.default_rng(0)
     members = np.stack(np.triu_indices(6, k=1))
     agreement = rng.integers(0, 3, 15) / 2.0
-    values = [agreement[(members != design).all(axis=0)].mean() for design in range(6)]
+    values = np.array([agreement[(members != one).all(axis=0)].mean() for one in range(6)])
     error = np.sqrt(5 / 6 * np.sum((values - np.mean(values)) ** 2))
     half = 2.5705818 * error  # t of 5 degrees of freedom
     expected = (max(0.0, agreement.mean() - half), min(1.0, agreement.mean() + half))

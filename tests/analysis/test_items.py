@@ -112,6 +112,15 @@ def test_scores_that_the_items_do_not_give_again_are_said_and_not_used(folder: P
     assert any("does not give the scores of b/video/ocr again" in w for w in found.warnings)
 
 
+def test_one_video_tells_nothing_of_others_and_that_is_said(folder: Path):
+    items = answers(videos=1)
+    items.to_csv(folder / "items.csv", index=False)
+    scores_of(items).to_csv(folder / "scores.csv", index=False)
+    found = load_items(folder / "items.csv", TableOptions(), table_of(folder))
+    assert found.metrics == {}
+    assert any("b/video/overall has one video" in w for w in found.warnings)
+
+
 def test_rows_of_other_designs_are_counted_and_named(folder: Path):
     items = answers()
     items.loc[items["design"] == "d5", "design"] = "other"
