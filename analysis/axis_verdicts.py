@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from analysis.intervals import Interval
 from analysis.noise import MetricNoise
 from analysis.pair import Pair
 from analysis.reliability import FALSE_SHARE
+from analysis.scores import rounding_of
 from analysis.table import ScoreTable
 from analysis.verdict import (
     AxisEvidence,
@@ -32,6 +33,8 @@ from analysis.verdict import (
 Places = NDArray[np.intp]
 # A second or so of tests.
 MOST_PAIRS = 20_000
+# Fewer pairs left tell nothing of what one level does.
+FEWEST_PAIRS = 3
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,19 @@ def judge_axes(
             for at, scale in enumerate(table.scales)
         }
         for matched in report.matched:
-            evidence = _evidence(matched, shares, by_scales[matched.small, matched.large])
+            columns = [table.scales.index(scale) for scale in (matched.small, matched.large)]
+            evidence = AxisEvidence(
+                pairs=matched.n,
+                designs=matched.designs,
+                accuracy=matched.decision_accuracy,
+                accuracy_ci=axis_interval(matched),
+                decidable=(shares[matched.small], shares[matched.large]),
+                weakest_level=_weakest(grid[:, columns], places, _levels(table, report.axis)),
+                aggregate=agrees_in_aggregate(
+                    by_scales[matched.small, matched.large].verdict_evidence
+                ),
+                signal=by_scales[matched.small, matched.large].verdict_evidence.signal,
+            )
             judged = judge_axis(evidence)
             found.append(
                 AxisVerdict(
@@ -83,15 +98,20 @@ def judge_axes(
 
 
 def axis_interval(matched: Matched) -> Interval | None:
-    """The wider end, on either side, of the jackknife's interval and Wilson's over the designs.
+    """The interval of a matched accuracy that a verdict rests on, with as many draws as designs.
 
-    The jackknife sees no spread where all pairs agree, whatever their number; Wilson's interval
-    takes each design as one draw.
+    The wider end, on either side, of the jackknife's and Wilson's. Where all pairs agree (or none)
+    the jackknife sees no spread, and pairs that share no design are too few to tell of an axis of
+    a handful of levels; but chance ranks k designs alike once in k! times. Then it is Clopper and
+    Pearson's (1934) for one draw a design, which six designs take beyond one half.
     """
-    wilson = wilson_interval(matched.decision_accuracy, matched.designs)
-    if wilson is None:
+    share, n = matched.decision_accuracy, matched.designs
+    if share is None or n == 0:
         return None
-    own = matched.ci or (0.0, 1.0)
+    if share in (0.0, 1.0):
+        far = 0.025 ** (1.0 / n)
+        return (far, 1.0) if share else (0.0, 1.0 - far)
+    wilson, own = wilson_interval(share, n) or (0.0, 1.0), matched.ci or (0.0, 1.0)
     return (min(own[0], wilson[0]), max(own[1], wilson[1]))
 
 
@@ -113,16 +133,35 @@ def decidable_share(
     return float(np.mean(stats.false_discovery_control(p, method="by") <= FALSE_SHARE))
 
 
-def _evidence(matched: Matched, shares: Mapping[str, float | None], pair: Pair) -> AxisEvidence:
-    return AxisEvidence(
-        pairs=matched.n,
-        designs=matched.designs,
-        accuracy=matched.decision_accuracy,
-        accuracy_ci=axis_interval(matched),
-        decidable=(shares[matched.small], shares[matched.large]),
-        aggregate=agrees_in_aggregate(pair.verdict_evidence),
-        signal=pair.verdict_evidence.signal,
-    )
+def _weakest(
+    scores: NDArray[np.float64], places: Places, levels: Sequence[str]
+) -> tuple[str, float] | None:
+    """Smallest decision accuracy of the pairs without one level, with the level's name.
+
+    Args:
+        scores: at the small and the large scale, shape (designs, 2), NaN where missing.
+        places: of pairs of designs, shape (pairs, 2).
+        levels: of each design on the axis.
+    """
+    order = _order(scores[places[:, 0]] - scores[places[:, 1]], scores)
+    agreement = (1.0 + order[:, 0] * order[:, 1]) / 2.0
+    names = np.asarray(levels)[places]
+    known = np.isfinite(agreement)
+    found: list[tuple[float, str]] = []
+    for level in sorted(set(levels)):
+        left = known & (names != level).all(axis=1)
+        if left.sum() >= FEWEST_PAIRS:
+            found.append((float(agreement[left].mean()), level))
+    return (min(found)[1], min(found)[0]) if found else None
+
+
+def _order(gaps: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sign of every difference, 0 where it is rounding, NaN where it is not known."""
+    return np.where(np.abs(gaps) <= rounding_of(np.nan_to_num(scores)), 0.0, np.sign(gaps))
+
+
+def _levels(table: ScoreTable, axis: str) -> list[str]:
+    return [str(level) for level in table.designs.loc[list(table.names), axis]]
 
 
 def _places(table: ScoreTable, axis: str) -> Places:

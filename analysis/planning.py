@@ -24,7 +24,8 @@ class Need:
     """How many of `what` ("designs", "seeds", "items") give the wanted half-width.
 
     `of` names the number that gets it, `now` how many there are and `half_width_now` what they
-    give. None: not known, or (needed) more than any study has.
+    give. None: not known, or (needed) more than any study has. `freedom` are the degrees of freedom
+    behind the noise assumed; few of them make `needed` a guess.
     """
 
     what: str
@@ -33,6 +34,7 @@ class Need:
     needed: int | None
     now: int | None
     half_width_now: float | None
+    freedom: float | None = None
 
 
 def r2_half_width(r: float, n: int) -> float | None:

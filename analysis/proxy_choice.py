@@ -42,7 +42,8 @@ class SizeTrend:
     r"""Least squares of R2 on the logarithm of size: $R^2 = a \ln(\text{size}) + b$.
 
     `slope` is the rise per factor e in size (billions of parameters), with its t interval on
-    `freedom` = points - 2 degrees of freedom; None below 1. `caution` says those two numbers.
+    `freedom` = points - 2 degrees of freedom; None below 1. `caution` says those two numbers. The
+    interval knows the points' scatter about the line, not the noise of each R2.
     """
 
     points: int

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.axis_effects import SeedRuns, difference_seed_variance, seed_runs
+from analysis.effects import Variance
 from analysis.intervals import Z95
 from analysis.item_scores import ItemScores
 from analysis.noise import MetricNoise
@@ -111,13 +112,14 @@ def _seeds(table: ScoreTable, metric: str, noise: MetricNoise) -> Iterator[Need]
             what="seeds",
             of=f"a level's effect at {table.scales[at]}",
             half_width=wanted,
-            needed=seeds_for_effect(run, wanted, designs=designs),
+            needed=seeds_for_effect(run.value, wanted, designs=designs),
             now=replicates,
-            half_width_now=effect_half_width_of_seeds(run, replicates, designs),
+            half_width_now=effect_half_width_of_seeds(run.value, replicates, designs),
+            freedom=run.freedom,
         )
 
 
-def _run_variance(seeds: SeedRuns, noise: MetricNoise, scale: int) -> float | None:
+def _run_variance(seeds: SeedRuns, noise: MetricNoise, scale: int) -> Variance | None:
     """Variance of one run, as it counts in differences, from the design with most seeds."""
     if noise.seeds is None:
         return None
@@ -125,7 +127,7 @@ def _run_variance(seeds: SeedRuns, noise: MetricNoise, scale: int) -> float | No
     first, second = np.argsort(-count, kind="stable")[:2].tolist()
     found = difference_seed_variance(seeds, noise, (first, second), scale)
     share = 1.0 / max(1, int(count[first])) + 1.0 / max(1, int(count[second]))
-    return None if found is None else found.value / share
+    return None if found is None else Variance(found.value / share, found.freedom)
 
 
 def _items(
@@ -152,6 +154,7 @@ def _items(
             needed=items_for_effect(error, items.n_items, wanted) if error > 0 else None,
             now=items.n_items,
             half_width_now=Z95 * error,
+            freedom=items.n_clusters - 1.0,
         )
 
 

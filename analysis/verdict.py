@@ -13,17 +13,19 @@ r"""One of four fixed words for a pair of scales or an axis, with the numbers it
 5. *transfers*: none of that.
 
 **An axis at a pair of scales**, by the pairs of designs that differ in it alone, with A their
-decision accuracy and its interval, the wider of the jackknife's and Wilson's for as many draws as
-there are designs:
+decision accuracy and its interval for as many draws as there are designs
+(`axis_verdicts.axis_interval`):
 
 1. *undecidable*: no such pairs, or a metric at chance;
 2. *reverses*: the interval of A lies below one half;
-3. *transfers*: A reaches `ACCURACY` and its interval lies above one half;
+3. *transfers*: A reaches `ACCURACY`, also without any single level, and its interval lies above
+   one half;
 4. *undecidable*: noise is known at a scale and explains most differences there (fewer than
    `DECIDABLE` of these pairs differ beyond it);
-5. *transfers only in aggregate*: the pair of scales passes its own rule up to 3, but this axis is
+5. *transfers only in aggregate*: A would pass 3 but for one level that carries it;
+6. *transfers only in aggregate*: the pair of scales passes its own rule up to 3, but this axis is
    not shown to;
-6. *undecidable*: anything else.
+7. *undecidable*: anything else.
 """
 
 from __future__ import annotations
@@ -55,9 +57,9 @@ RULE = (
     " without one level or design. Reverses: the interval of r lies below 0, beyond noise."
     " Undecidable: anything else, fewer than 4 designs, or a metric at its chance level."
     f" An axis. Transfers: of the pairs of designs that differ in it alone, {ACCURACY:.0%} or more"
-    " are ordered alike, surely more than half. Reverses: surely less than half. Transfers only in"
-    " aggregate: neither, though the scales agree overall. Undecidable: the rest, or differences"
-    " that noise explains."
+    " are ordered alike, also without any single level, and surely more than half. Reverses: surely"
+    " less than half. Transfers only in aggregate: neither, but one level carries it or the scales"
+    " agree overall. Undecidable: the rest, or differences that noise explains."
 )
 
 PairReason = Literal[
@@ -78,6 +80,7 @@ AxisReason = Literal[
     "surely ordered the other way",
     "surely ordered alike",
     "noise explains most differences",
+    "one level carries it",
     "the scales agree, this axis is not shown to",
     "too few pairs, or too little agreement, to tell",
 ]
@@ -119,7 +122,8 @@ class AxisEvidence:
 
     `pairs` of designs differ in the axis alone, over `designs` designs; `accuracy` is their
     decision accuracy, `accuracy_ci` its interval, `decidable` the share of them that differ beyond
-    noise at the small and at the large scale. `aggregate`: whether the pair of scales agrees.
+    noise at the small and at the large scale. `weakest_level` is the smallest accuracy without one
+    level, with its name. `aggregate`: whether the pair of scales agrees.
     """
 
     pairs: int
@@ -127,6 +131,7 @@ class AxisEvidence:
     accuracy: float | None
     accuracy_ci: Interval | None
     decidable: tuple[float | None, float | None]
+    weakest_level: tuple[str, float] | None
     aggregate: bool
     signal: bool
 
@@ -192,10 +197,14 @@ def _axis_clause(found: AxisEvidence) -> tuple[Verdict, AxisReason]:
         return "undecidable", "metric at chance"
     if found.accuracy_ci[1] < 0.5:
         return "reverses", "surely ordered the other way"
-    if found.accuracy >= ACCURACY and found.accuracy_ci[0] > 0.5:
+    alike = found.accuracy >= ACCURACY and found.accuracy_ci[0] > 0.5
+    carried = found.weakest_level is not None and found.weakest_level[1] < ACCURACY
+    if alike and not carried:
         return "transfers", "surely ordered alike"
     if any(share is not None and share < DECIDABLE for share in found.decidable):
         return "undecidable", "noise explains most differences"
+    if alike:
+        return "transfers only in aggregate", "one level carries it"
     if found.aggregate:
         return "transfers only in aggregate", "the scales agree, this axis is not shown to"
     return "undecidable", "too few pairs, or too little agreement, to tell"

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from score_tables import FOUR, HALF, OPTIONS, PAPER, SEVEN, write
+from scipy import stats
+from score_tables import FOUR, HALF, ONE, OPTIONS, PAPER, SEVEN, write
 
 from analysis.axes import Matched, compare_axes
 from analysis.axis_verdicts import AxisVerdict, axis_interval, decidable_share, judge_axes
@@ -34,6 +35,13 @@ def test_in_the_paper_mixtures_transfer_and_configurations_do_not_show_it():
     assert (variant.evidence.pairs, variant.evidence.designs) == (63, 21)
     assert variant.evidence.accuracy == pytest.approx(0.714, abs=5e-4)
     assert found["variant", HALF, SEVEN].verdict == "undecidable"
+    # From 1.5B to 4B configurations are ordered alike, but for a7 not surely enough.
+    carried = found["variant", ONE, FOUR]
+    assert carried.evidence.accuracy == pytest.approx(0.794, abs=5e-4)
+    assert (carried.because, carried.evidence.weakest_level) == (
+        "one level carries it",
+        ("a7", pytest.approx(32 / 45)),
+    )
 
 
 def seeded(noise: float, effects: tuple[float, ...]) -> str:
@@ -64,11 +72,16 @@ def test_clear_levels_transfer(tmp_path: Path):
     assert (found.verdict, found.evidence.decidable) == ("transfers", (1.0, 1.0))
 
 
-def test_three_designs_that_agree_are_not_enough():
-    three = Matched("s", "l", n=3, designs=3, decision_accuracy=1.0, ci=(1.0, 1.0))
-    interval = axis_interval(three)
-    assert interval is not None
-    assert interval[0] < 0.5
+def test_three_designs_that_agree_are_not_enough_and_six_are():
+    three = axis_interval(Matched("s", "l", 3, 3, decision_accuracy=1.0, ci=(0.0, 1.0)))
+    six = axis_interval(Matched("s", "l", 15, 6, decision_accuracy=1.0, ci=(0.3, 1.0)))
+    assert three is not None
+    assert six is not None
+    assert three[0] < 0.5 < six[0]
+    exact = stats.binomtest(6, 6).proportion_ci()
+    assert six == pytest.approx((exact.low, exact.high))
+    none = axis_interval(Matched("s", "l", 15, 6, decision_accuracy=0.0, ci=None))
+    assert none == pytest.approx((0.0, 1 - exact.low))
     assert axis_interval(Matched("s", "l", 0, 0, None, None)) is None
 
 

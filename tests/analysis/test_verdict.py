@@ -33,6 +33,7 @@ AXIS = AxisEvidence(
     accuracy=0.9,
     accuracy_ci=(0.6, 1.0),
     decidable=(None, None),
+    weakest_level=("a7", 0.8),
     aggregate=True,
     signal=True,
 )
@@ -104,6 +105,8 @@ def test_a_pair_of_scales_gets_the_first_clause_that_fits(
             "transfers only in aggregate",
             "the scales agree, this axis is not shown to",
         ),
+        ({"weakest_level": ("a7", 0.7)}, "transfers only in aggregate", "one level carries it"),
+        ({"weakest_level": None}, "transfers", "surely ordered alike"),
         ({"accuracy": 0.7, "decidable": (0.9, 0.2)}, "undecidable",
          "noise explains most differences"),
         ({"accuracy_ci": (0.4, 1.0), "aggregate": False}, "undecidable",
