@@ -22,6 +22,7 @@ from analysis.items import load_items
 from analysis.options import TableOptions
 from analysis.page import MetricSection, render_page
 from analysis.sentences import summary_lines
+from analysis.study_sentences import describe_axis_line
 from analysis.table import ScoreTable, load_table
 from analysis.verdict import RULE
 
@@ -84,7 +85,13 @@ def report_on_file(
     paths = write_report(table, out_dir, title=title, provenance=facts, findings=findings)
     shown = shown_metrics(table.metrics)
     units = {metric: score_unit(table, metric) for metric in shown}
-    return FileReport(paths, summary_lines(table, findings.pairs, shown, units))
+    axis_lines = [
+        (f"{verdict.metric}: " if len(shown) > 1 else "") + describe_axis_line(verdict)
+        for verdict in findings.axis_verdicts
+        if verdict.metric in shown and verdict.large == table.scales[-1]
+    ]
+    summary = summary_lines(table, findings.pairs, shown, units)
+    return FileReport(paths, (*summary, *(("", *axis_lines) if axis_lines else ())))
 
 
 def write_report(

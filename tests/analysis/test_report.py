@@ -66,6 +66,9 @@ def test_the_terminal_summary_names_every_pair(paper_report: FileReport):
     lines = [line for line in paper_report.summary if line.startswith(f"{FOUR} -> {SEVEN}")]
     assert lines
     assert "transfers only in aggregate; R2 0.938" in lines[0]
+    assert f"data_mixture, {FOUR} -> {SEVEN}: transfers; decision accuracy 0.952" in "\n".join(
+        paper_report.summary
+    )
 
 
 def test_the_copied_scores_give_the_same_pairs(paper_report: FileReport, tmp_path: Path):
