@@ -15,6 +15,7 @@ design counts as often as its block times its configuration: the pigeonhole boot
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from analysis.scores import Scores
 
 # What is told of each part; the plain bootstrap tells of all of `weighted.STATISTICS`.
 PARTS = ("pearson", "spearman", "decision_accuracy")
+Even = Literal["artanh", "arcsin"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def joint_bootstrap(
         statistic = weighted.STATISTICS[name]
         alone = statistic(counts, small, large)
         values = statistic(counts, small + errors[0], large + errors[1])
-        values = recentred(values, name, to=alone)
+        values = recentred(values, name, to=alone, even="artanh")
         _add(found, name, values, _design_interval(name, values, small, large))
     return found
 
@@ -87,7 +89,7 @@ def noise_bootstrap(
     for name in PARTS:
         statistic = weighted.STATISTICS[name]
         values = statistic(ones, small + errors[0], large + errors[1])
-        values = recentred(values, name, to=statistic(ones[:1], small, large))
+        values = recentred(values, name, to=statistic(ones[:1], small, large), even="arcsin")
         _add(found, name, values, percentile_interval(values))
     return found
 
@@ -116,18 +118,23 @@ def crossed_bootstrap(
     return found
 
 
-def recentred(draws: Scores, name: str, *, to: Scores) -> Scores:
-    r"""Move draws so that their median is that of `to`, on the scale where correlations are even.
+def recentred(draws: Scores, name: str, *, to: Scores, even: Even) -> Scores:
+    r"""Move draws so that their median is that of `to`, on the scale where they scatter evenly.
 
-    That scale is $\operatorname{artanh}$ of a correlation, or of 2 DA - 1 for decision accuracy: a
-    draw stays within its bounds, and one at a bound stays there.
+    Designs scatter a correlation evenly in $\operatorname{artanh} r$ (Fisher); errors added to
+    fixed scores move it by about $\sqrt{1 - r^2}$ times their size, evenly in $\arcsin r$.
+    Decision accuracy is moved as the correlation 2 DA - 1. Draws stay within their bounds.
     """
     if name == "decision_accuracy":
-        return (recentred(2.0 * draws - 1.0, "", to=2.0 * to - 1.0) + 1.0) / 2.0
+        moved = recentred(2.0 * draws - 1.0, "", to=2.0 * to - 1.0, even=even)
+        return (moved + 1.0) / 2.0
     with np.errstate(divide="ignore", invalid="ignore"):
-        z, wanted = np.arctanh(draws), np.arctanh(to)
-        shift = _median(wanted) - _median(z)
-    return np.tanh(z + shift) if np.isfinite(shift) else draws
+        if even == "artanh":
+            shift = _median(np.arctanh(to)) - _median(np.arctanh(draws))
+            return np.tanh(np.arctanh(draws) + shift) if np.isfinite(shift) else draws
+        shift = _median(np.arcsin(to)) - _median(np.arcsin(draws))
+        angles = np.clip(np.arcsin(draws) + shift, -np.pi / 2, np.pi / 2)
+        return np.sin(angles) if np.isfinite(shift) else draws
 
 
 def intraclass(scores: Scores, groups: NDArray[np.intp]) -> float | None:
