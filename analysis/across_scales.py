@@ -108,7 +108,8 @@ def _enough(table: ScoreTable, proxies: Sequence[Pair], criterion: Criterion) ->
 
 def _comparisons(table: ScoreTable, metric: str) -> tuple[CorrelationTest, ...]:
     """Compare every two proxies on the designs that both and the largest scale have."""
-    grid, target = table.grid(metric), table.scales[-1]
+    # In the order of names: no order of rows changes a last digit.
+    grid, target = table.grid(metric).loc[list(table.names)], table.scales[-1]
     found: list[CorrelationTest] = []
     for small, big in combinations(table.scales[:-1], 2):
         scores = grid[[small, big, target]].dropna().to_numpy(dtype=float)
