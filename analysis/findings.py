@@ -11,6 +11,7 @@ from analysis.axis_effects import AxisEffects, find_effects
 from analysis.axis_verdicts import AxisVerdict, judge_axes
 from analysis.compare import compare_scales
 from analysis.item_scores import ItemScores
+from analysis.metric_halves import MetricHalves, halve_metrics
 from analysis.metric_noise import CellError, cell_errors, metric_noise
 from analysis.pair import Pair
 from analysis.pair_robustness import Robustness, leave_out
@@ -34,6 +35,7 @@ class Findings:
     robustness: Sequence[Robustness]
     across_scales: Sequence[AcrossScales]
     planning: Sequence[Plan]
+    metric_halves: Sequence[MetricHalves]
 
 
 def find(
@@ -80,4 +82,5 @@ def find(
         robustness=robustness,
         across_scales=across,
         planning=planning,
+        metric_halves=halve_metrics(table, seed=seed),
     )

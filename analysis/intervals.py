@@ -1,7 +1,7 @@
 r"""95 % intervals: Fisher's for a correlation, BCa from resamples, the jackknife's for a share.
 
-How often each covers the truth is simulated by `tests/benchmarks/interval_coverage.py`; the table stands in
-docs/statistics.md.
+How often each holds the truth is simulated by `tests/benchmarks/interval_coverage.py`; the table
+stands in docs/statistics.md.
 """
 
 from __future__ import annotations

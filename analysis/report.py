@@ -158,6 +158,7 @@ def to_document(
         "across_scales": [asdict(across) for across in found.across_scales],
         "planning": [asdict(plan) for plan in found.planning],
         "proxies": [asdict(proxy) for proxy in found.proxies],
+        "metric_halves": [asdict(halves) for halves in found.metric_halves],
         "cell_errors": [asdict(error) for error in found.cell_errors],
         "missing": [asdict(cell) for cell in table.missing],
         "provenance": dict(provenance),
