@@ -97,28 +97,45 @@ def seed_runs(table: ScoreTable, metric: str) -> SeedRuns:
     return SeedRuns(runs, bool(cells.any()))
 
 
-def difference_seed_variance(
-    seeds: SeedRuns, noise: MetricNoise, pair: tuple[int, int], scale: int
-) -> Variance | None:
-    r"""Variance of a difference of two designs' means at a scale, by their seeds.
+def difference_seed_variances(
+    seeds: SeedRuns, noise: MetricNoise, pairs: NDArray[np.intp], scale: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    r"""Variances of differences of two designs' means at a scale, by their seeds.
 
     Where both ran the same K >= 2 seeds, which are also those of other designs: $2 s^2 / K$ with
     the paired variance of all designs with these seeds. Else $s^2 (1/K_a + 1/K_b)$ with the pooled
     variance within cells, which counts what seeds do to all designs as noise and errs on the wide
     side.
+
+    Args:
+        pairs: places of two designs each, shape (pairs, 2).
+
+    Returns:
+        Points squared and degrees of freedom, shape (pairs,) each; NaN where nothing is known.
     """
-    has = np.isfinite(seeds.runs[:, scale])
-    a, b = has[pair[0]], has[pair[1]]
-    if not seeds.repeated and (a == b).all() and a.sum() > 1:
-        alike = (has == a).all(axis=1)
-        paired = paired_seed_variance(seeds.runs[alike, scale][:, a])
+    values, freedoms = np.full((2, len(pairs)), np.nan)
+    if noise.seeds is not None and noise.seeds.freedom[scale] > 0:
+        values = noise.seeds.variance[pairs, scale].sum(axis=1)
+        freedoms = np.full(len(pairs), noise.seeds.freedom[scale])
+    if seeds.repeated:
+        return values, freedoms
+    patterns, of = np.unique(np.isfinite(seeds.runs[:, scale]), axis=0, return_inverse=True)
+    for code, pattern in enumerate(patterns):
+        paired = paired_seed_variance(seeds.runs[of == code, scale][:, pattern])
         if paired is not None:
-            return Variance(2.0 * paired.value / float(a.sum()), paired.freedom)
-    if noise.seeds is None or not noise.seeds.freedom[scale] > 0:
-        return None
-    return Variance(
-        float(noise.seeds.variance[list(pair), scale].sum()), float(noise.seeds.freedom[scale])
-    )
+            same = (of[pairs] == code).all(axis=1)
+            values[same] = 2.0 * paired.value / float(pattern.sum())
+            freedoms[same] = paired.freedom
+    return values, freedoms
+
+
+def difference_seed_variance(
+    seeds: SeedRuns, noise: MetricNoise, pair: tuple[int, int], scale: int
+) -> Variance | None:
+    """The variance of one difference (`difference_seed_variances`); None where not known."""
+    values, freedoms = difference_seed_variances(seeds, noise, np.array([pair]), scale)
+    known = bool(np.isfinite(values[0]))
+    return Variance(float(values[0]), float(freedoms[0])) if known else None
 
 
 def _axis_effects(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.axes import AxisReport, Matched, matched_pairs
-from analysis.axis_effects import SeedRuns, difference_seed_variance, seed_runs
+from analysis.axis_effects import SeedRuns, difference_seed_variances, seed_runs
 from analysis.effect_transfer import wilson_interval
 from analysis.intervals import Interval
 from analysis.noise import MetricNoise
@@ -29,6 +29,7 @@ from analysis.verdict import (
     agrees_in_aggregate,
     judge_axis,
 )
+from analysis.weighted import chunks
 
 Places = NDArray[np.intp]
 # A second or so of tests.
@@ -116,20 +117,23 @@ def axis_interval(matched: Matched) -> Interval | None:
 
 
 def decidable_share(
-    gaps: Sequence[float], errors: Sequence[float], freedoms: Sequence[float]
+    gaps: NDArray[np.float64], errors: NDArray[np.float64], freedoms: NDArray[np.float64]
 ) -> float | None:
     """Share of differences beyond noise: t tests, Benjamini and Yekutieli (2001), 5 % false.
 
     Args:
-        gaps, errors: differences and their standard errors, points.
+        gaps, errors: differences and their standard errors, points, shape (pairs,).
         freedoms: degrees of freedom of each error.
+
+    Returns:
+        None without pairs. A difference whose error is 0 is decided by being there.
     """
-    if not gaps:
+    if gaps.size == 0:
         return None
-    gap, error = np.abs(np.array(gaps)), np.array(errors)
+    gap = np.abs(gaps)
     with np.errstate(invalid="ignore", divide="ignore"):
-        p = 2.0 * stats.t.sf(gap / error, np.array(freedoms))
-    p = np.where(error > 0, p, np.where(gap > 0, 0.0, 1.0))
+        p = 2.0 * stats.t.sf(gap / errors, freedoms)
+    p = np.where(errors > 0, p, np.where(gap > 0, 0.0, 1.0))
     return float(np.mean(stats.false_discovery_control(p, method="by") <= FALSE_SHARE))
 
 
@@ -180,31 +184,30 @@ def _share(
     """
     if len(places) > MOST_PAIRS:
         return None
-    gaps: list[float] = []
-    errors: list[float] = []
-    freedoms: list[float] = []
-    for a, b in places.tolist():
-        parts = _parts(noise, seeds, (a, b), scale)
-        if not parts or not np.isfinite(scores[a] - scores[b]):
-            continue
-        total = sum(value for value, _ in parts)
-        gaps.append(float(scores[a] - scores[b]))
-        errors.append(float(np.sqrt(total)))
-        below = sum(value**2 / freedom for value, freedom in parts)
-        freedoms.append(total**2 / below if below > 0 else 1.0)
-    return decidable_share(gaps, errors, freedoms)
+    values, freedoms = difference_seed_variances(seeds, noise, places, scale)
+    by_item = _item_variances(noise, places, scale)
+    # Two sources add up; Satterthwaite's degrees of freedom, as in `noise.joint_freedom`.
+    parts = np.stack([values, by_item])
+    below = np.stack([values**2 / freedoms, by_item**2 / _item_freedom(noise)])
+    total, square = np.nansum(parts, axis=0), np.nansum(below, axis=0)
+    gaps = scores[places[:, 0]] - scores[places[:, 1]]
+    known = np.isfinite(parts).any(axis=0) & np.isfinite(gaps)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        freedom = np.where(square > 0, total**2 / square, 1.0)
+    return decidable_share(gaps[known], np.sqrt(total[known]), freedom[known])
 
 
-def _parts(
-    noise: MetricNoise, seeds: SeedRuns, pair: tuple[int, int], scale: int
-) -> list[tuple[float, float]]:
-    """Variance of a difference by seeds and by items, each with its degrees of freedom."""
-    parts: list[tuple[float, float]] = []
-    by_seed = difference_seed_variance(seeds, noise, pair, scale)
-    if by_seed is not None:
-        parts.append((by_seed.value, by_seed.freedom))
-    if noise.influence is not None:
-        apart = noise.influence[pair[0], scale] - noise.influence[pair[1], scale]
-        if np.isfinite(apart).all() and apart.size > 1:
-            parts.append((float(apart @ apart), apart.size - 1.0))
-    return parts
+def _item_variances(noise: MetricNoise, places: Places, scale: int) -> NDArray[np.float64]:
+    """Variance of each pair's difference by items; NaN where not known."""
+    found = np.full(len(places), np.nan)
+    if noise.influence is None or noise.influence.shape[2] < 2:
+        return found
+    own = noise.influence[:, scale]
+    for rows in chunks(len(places), own.shape[1]):
+        first, second = places[rows].T
+        found[rows] = np.sum((own[first] - own[second]) ** 2, axis=1)
+    return found
+
+
+def _item_freedom(noise: MetricNoise) -> float:
+    return 1.0 if noise.influence is None else max(1.0, noise.influence.shape[2] - 1.0)

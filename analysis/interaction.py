@@ -61,7 +61,7 @@ class Cells:
 
 
 def crossed_anova(
-    values: NDArray[np.float64], *, rng: np.random.Generator, draws: int = 1999
+    values: NDArray[np.float64], *, rng: np.random.Generator, draws: int = 999
 ) -> tuple[AnovaRow, ...]:
     r"""Two-way analysis of replicates that every cell has, each effect against its own error.
 
@@ -106,7 +106,7 @@ def nested_anova(
     design: NDArray[np.intp],
     *,
     rng: np.random.Generator,
-    draws: int = 1999,
+    draws: int = 999,
 ) -> tuple[AnovaRow, ...]:
     r"""Two-way analysis of runs, balanced or ragged, with type II sums of squares.
 

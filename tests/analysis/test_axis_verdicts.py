@@ -86,8 +86,9 @@ def test_three_designs_that_agree_are_not_enough_and_six_are():
 
 
 def test_a_difference_without_noise_is_decided_by_being_there():
-    assert decidable_share([0.0, 1.0], [0.0, 0.0], [1.0, 1.0]) == 0.5
-    assert decidable_share([], [], []) is None
+    none = np.zeros(0)
+    assert decidable_share(np.array([0.0, 1.0]), np.zeros(2), np.ones(2)) == 0.5
+    assert decidable_share(none, none, none) is None
 
 
 def test_leaving_out_names_what_the_order_rests_on():

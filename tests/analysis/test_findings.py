@@ -49,7 +49,7 @@ def read(rows: list[str], options: TableOptions) -> ScoreTable:
         return load_table(path, options)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows=tables().filter(bool), lower=st.booleans())
 def test_any_table_gives_findings_that_are_json_and_sentences(rows: list[str], lower: bool):
     table = read(rows, TableOptions(lower_is_better=lower))
