@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -14,12 +13,12 @@ from typing import Any
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from apollo_core.checkpoint_files import config_file, endings, weights_file
 from apollo_core.errors import BadData
+from apollo_core.finite import refuse_not_finite
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,8 @@ def fill(model: nn.Module, checkpoint: Checkpoint, *, left_out: Sequence[str] = 
         left_out: tensors or modules that the checkpoint may have beyond the model: nothing else.
 
     Raises:
-        BadData: a tensor is lacking, unknown or of another shape; the model is as it was.
+        BadData: a tensor is lacking, unknown, of another shape or not finite; the model is as it
+            was.
     """
     own = model.state_dict()
     tensors = checkpoint.tensors
@@ -129,6 +129,7 @@ def fill(model: nn.Module, checkpoint: Checkpoint, *, left_out: Sequence[str] = 
             f"{checkpoint.origin}: not the weights of a {kind}: {'; '.join(problems[:4])}"
         )
     taken = {name: tensors[name].to(torch.float32, copy=True).contiguous() for name in own}
+    refuse_not_finite(checkpoint.origin, taken)
     model.load_state_dict(taken, strict=True, assign=True)
 
 
@@ -167,7 +168,11 @@ def _content(path: Path) -> Any:
         # Mapped, since an optimiser's state, which is not read, is twice the model's size.
         mapped = zipfile.is_zipfile(path)
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except MemoryError:
+        raise
+    # Whatever comes first: from damaged bytes an unpickler raises struct.error, IndexError,
+    # UnicodeDecodeError, KeyError, ...
+    except Exception as error:
         foreign = re.search(r"GLOBAL (\S+)", str(error))
         if foreign:
             raise BadData(
@@ -175,7 +180,9 @@ def _content(path: Path) -> Any:
                 "never opened; save its tensors as safetensors where you trust it"
             ) from None
         reason = str(error).strip().partition("\n")[0]
-        raise BadData(f"{path}: not a whole checkpoint: {reason}") from None
+        raise BadData(
+            f"{path}: not a whole checkpoint, fetch it again: {type(error).__name__}: {reason}"
+        ) from None
 
 
 def _entry(content: Any, entries: Sequence[str], path: Path) -> Mapping[str, Tensor]:

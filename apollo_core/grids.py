@@ -8,6 +8,7 @@ of some tens of patches a side it is as fast.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float
@@ -67,6 +68,17 @@ def _resized(
     with torch.autocast(grid.device.type, enabled=False):
         for axis, old, new in sides:
             if old != new:
-                weights = matrix(old, new).to(grid.device)
+                weights = _placed(matrix, old, new, grid.device)
                 resized = (weights @ resized.movedim(axis, -2)).movedim(-2, axis)
     return resized.to(grid.dtype)
+
+
+@lru_cache(maxsize=256)
+def _placed(
+    matrix: Callable[[int, int], Tensor], old: int, new: int, device: torch.device
+) -> Float[Tensor, "{new} {old}"]:
+    """A matrix where it is needed: copied there once, since each copy to a GPU is waited for."""
+    # Kept for training too, which could not use what inference mode made.
+    with torch.inference_mode(mode=False), torch.device("cpu"):
+        weights = matrix(old, new)
+        return weights.to(device)

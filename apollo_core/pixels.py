@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from einops import rearrange
@@ -42,7 +43,20 @@ def normalise(
 ) -> Float[Tensor, "batch frames 3 height width"]:
     """`(pixels - mean) / std` for each of the three channels."""
     shift, scale = (
-        torch.tensor(tuple(values), dtype=pixels.dtype, device=pixels.device).view(3, 1, 1)
-        for values in (mean, std)
+        _by_channel(tuple(values), pixels.dtype, pixels.device) for values in (mean, std)
     )
     return (pixels - shift) / scale
+
+
+@lru_cache(maxsize=64)
+def _by_channel(
+    values: tuple[float, ...], dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, "3 1 1"]:
+    """One value a channel where the pixels are: copied once, as each copy to a GPU is waited for.
+
+    No buffers of the encoder: those would be rounded with a model in bfloat16, and be left empty in
+    one that is filled on the meta device.
+    """
+    # Kept for training too, which could not use what inference mode made.
+    with torch.inference_mode(mode=False):
+        return torch.tensor(values, dtype=dtype, device=device).view(3, 1, 1)

@@ -13,6 +13,8 @@ from transformers import PretrainedConfig, PreTrainedModel
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from apollo_core.errors import BadData
+from apollo_core.finite import refuse_not_finite
+from apollo_core.weights import own_tensors
 
 Model = TypeVar("Model", bound=PreTrainedModel)
 Config = TypeVar("Config", bound=PretrainedConfig)
@@ -52,7 +54,8 @@ def load_whole(
         options: passed on.
 
     Raises:
-        BadData: no safetensors checkpoint there, or one whose tensors are not the model's.
+        BadData: no safetensors checkpoint there, or one whose tensors are not the model's or not
+            finite.
     """
     disable_progress_bar()
     set_verbosity_error()  # its report of missing weights is a table of every one of them
@@ -80,6 +83,7 @@ def load_whole(
         misshapen=misshapen,
         unexpected=unlisted(info["unexpected_keys"], left_out),
     )
+    refuse_not_finite(source, own_tensors(model))
     return model
 
 

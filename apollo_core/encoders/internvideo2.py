@@ -20,21 +20,23 @@ from torch import Tensor, nn
 
 from apollo_core import checkpoints
 from apollo_core.checkpoints import Checkpoint
-from apollo_core.encoders import positions
+from apollo_core.encoders import positions, stored_sizes
 from apollo_core.encoders.blocks import Block, PatchEmbedding, RmsNorm, initialise
 from apollo_core.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, InputSpec, VideoEncoder
 from apollo_core.encoders.positions import Grid
 from apollo_core.encoders.tubelets import whole_tubelets
 from apollo_core.geometry import VisionGeometry
 
-_BLOCKS = 39
-# What the published files don't hold: attention heads by width, and the side of their table.
+_USED = 39
+# What the published files don't hold: attention heads and blocks by width, and the side of their
+# table. The encoder alone is published without its last block too (as VideoChat-Flash's).
 _HEADS = {1408: 16}
+_BLOCKS = {1408: (39, 40)}
 _SIDE = 16
 
 # Training's heads and its other tables; what stage 2 trained beside the encoder.
 _LEFT_OUT = (
-    f"blocks.{_BLOCKS}",
+    f"blocks.{_USED}",
     "img_pos_embed",
     "clip_pos_embed",
     "clip_img_pos_embed",
@@ -128,12 +130,13 @@ def _stored_grid(checkpoint: Checkpoint) -> Grid:
 
 def _geometry(checkpoint: Checkpoint) -> VisionGeometry:
     dim, _, tubelet, patch, _ = checkpoint.shape("patch_embed.proj.weight", 5)
+    blocks = stored_sizes.block_count(checkpoint, "blocks", published=_BLOCKS.get(dim, ()))
     return VisionGeometry(
         dim=dim,
-        depth=min(_BLOCKS, checkpoint.count("blocks")),
-        heads=checkpoint.number("num_attention_heads", _HEADS.get(dim)),
+        depth=min(_USED, blocks),
+        heads=stored_sizes.head_count(checkpoint, dim, published=_HEADS.get(dim)),
         mlp=checkpoint.shape("blocks.0.mlp.fc1.weight", 2)[0],
-        size=checkpoint.number("image_size", _stored_grid(checkpoint).rows * patch),
+        size=stored_sizes.input_size(checkpoint, _stored_grid(checkpoint).rows, patch=patch),
         patch=patch,
         tubelet=tubelet,
     )

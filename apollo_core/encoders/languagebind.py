@@ -1,8 +1,9 @@
 """What LanguageBind's encoders share: how their checkpoints are read, and what those say.
 
 Of sizes only the number of heads and the activation are taken from `config.json`; the others are
-those of the tensors, which can't be wrong. The whole model's config has the tower's inside, as
-`vision_config`; what that leaves out is CLIP's default.
+those of the tensors, which can't be wrong, and which must have as many layers as it says. The whole
+model's config has the tower's inside, as `vision_config`; what that leaves out is CLIP's default,
+but for the number of layers, which is ViT-L's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch.nn import functional
 
 from apollo_core import checkpoints
 from apollo_core.checkpoints import Checkpoint
-from apollo_core.encoders import positions
+from apollo_core.encoders import positions, stored_sizes
 from apollo_core.errors import BadData, pick
 from apollo_core.geometry import DROPPED_BLOCKS, VisionGeometry
 
@@ -30,6 +31,9 @@ def quick_gelu(x: Tensor) -> Tensor:
 
 ACTIVATIONS: dict[str, Activation] = {"gelu": functional.gelu, "quick_gelu": quick_gelu}
 EPS = 1e-5
+
+# Layers by width, as published.
+_LAYERS = {1024: 24}
 
 # What a published file holds beside the vision tower.
 LEFT_OUT = ("visual_projection", "text_model", "text_projection", "logit_scale")
@@ -77,22 +81,14 @@ def geometry(
     dim, _, patch, _ = checkpoint.shape(f"{embeddings}patch_embedding.weight", 4)
     places = checkpoint.shape(f"{embeddings}position_embedding.weight", 2)[0] - 1
     side = positions.square_grid(places, 1, origin=checkpoint.origin).rows
+    published = (_LAYERS[dim],) if dim in _LAYERS else ()
+    layers = stored_sizes.block_count(checkpoint, f"{encoder}layers", published=published)
     return VisionGeometry(
         dim=dim,
-        depth=checkpoint.count(f"{encoder}layers") - DROPPED_BLOCKS[family],
-        heads=_heads(checkpoint, dim),
+        depth=layers - DROPPED_BLOCKS[family],
+        heads=stored_sizes.head_count(checkpoint, dim, published=None),
         mlp=checkpoint.shape(f"{encoder}layers.0.mlp.fc1.weight", 2)[0],
         size=side * patch,
         patch=patch,
         family=family,
     )
-
-
-def _heads(checkpoint: Checkpoint, dim: int) -> int:
-    heads = checkpoint.number("num_attention_heads", None)
-    if dim % heads:
-        raise BadData(
-            f"{checkpoint.origin}: num_attention_heads in config.json is {heads}; the width of "
-            f"{dim} is no multiple of it"
-        )
-    return heads

@@ -65,9 +65,14 @@ class Layer(nn.Module):
     def forward(
         self, x: Float[Tensor, "clips frames tokens dim"]
     ) -> Float[Tensor, "clips frames tokens dim"]:
-        """The embedding of time stays in what goes on, not only in what attention reads."""
+        """The embedding of time stays in what goes on, not only in what attention reads.
+
+        A single frame gets none, as published.
+        """
         clips, frames = x.shape[:2]
-        times = rearrange(x, "b t n d -> (b n) t d") + self.temporal_embedding
+        times = rearrange(x, "b t n d -> (b n) t d")
+        if frames > 1:
+            times = times + self.temporal_embedding
         times = times + self.temporal_attn(self.temporal_layer_norm1(times))
         tokens = rearrange(times, "(b n) t d -> (b t) n d", b=clips)
         tokens = tokens + self.self_attn(self.layer_norm1(tokens))

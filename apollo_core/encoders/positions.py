@@ -83,7 +83,7 @@ def square_grid(places: int, slots: int, *, origin: str) -> Grid:
         BadData: it can't be cut so; `origin` is named.
     """
     side = math.isqrt(places // slots)
-    if slots * side**2 != places:
+    if not side or slots * side**2 != places:
         raise BadData(
             f"{origin}: a table of {places} positions is not {slots} squares, one for each slot; "
             "config.json beside it may say its num_frames"

@@ -15,15 +15,17 @@ from torch import Tensor, nn
 
 from apollo_core import checkpoints
 from apollo_core.checkpoints import Checkpoint
-from apollo_core.encoders import positions
+from apollo_core.encoders import positions, stored_sizes
 from apollo_core.encoders.blocks import Block, PatchEmbedding, initialise
 from apollo_core.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, InputSpec, VideoEncoder
 from apollo_core.encoders.positions import Grid
 from apollo_core.encoders.tubelets import whole_tubelets
 from apollo_core.geometry import VisionGeometry
 
-# What the published files don't hold: attention heads by width, and the frames of their table.
+# What the published files don't hold: attention heads and blocks by width, and the frames of their
+# table.
 _HEADS = {1024: 16, 1280: 16}
+_BLOCKS = {1024: 24, 1280: 32}
 _FRAMES = 16
 
 
@@ -93,18 +95,19 @@ def _grid(geometry: VisionGeometry, frames_per_clip: int) -> Grid:
 def _stored_grid(checkpoint: Checkpoint) -> Grid:
     places = checkpoint.shape("pos_embed", 3)[1]
     tubelet = checkpoint.shape("patch_embed.proj.weight", 5)[2]
-    slots = checkpoint.number("num_frames", _FRAMES) // tubelet
+    slots = stored_sizes.slot_count(checkpoint, tubelet, published=_FRAMES)
     return positions.square_grid(places, slots, origin=checkpoint.origin)
 
 
 def _geometry(checkpoint: Checkpoint) -> VisionGeometry:
     dim, _, tubelet, patch, _ = checkpoint.shape("patch_embed.proj.weight", 5)
+    published = (_BLOCKS[dim],) if dim in _BLOCKS else ()
     return VisionGeometry(
         dim=dim,
-        depth=checkpoint.count("blocks"),
-        heads=checkpoint.number("num_attention_heads", _HEADS.get(dim)),
+        depth=stored_sizes.block_count(checkpoint, "blocks", published=published),
+        heads=stored_sizes.head_count(checkpoint, dim, published=_HEADS.get(dim)),
         mlp=checkpoint.shape("blocks.0.mlp.fc1.weight", 2)[0],
-        size=checkpoint.number("image_size", _stored_grid(checkpoint).rows * patch),
+        size=stored_sizes.input_size(checkpoint, _stored_grid(checkpoint).rows, patch=patch),
         patch=patch,
         tubelet=tubelet,
     )

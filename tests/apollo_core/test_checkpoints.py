@@ -102,6 +102,25 @@ def test_a_file_cut_short_is_named(tmp_path, name):
         read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"junk",
+        b"",
+        b"\x80\x02K",
+        b"\x80\x02]hq.",
+        b"\x80\x02X\x01\x00\x00\x00\xff.",
+        b"\x8a\x04abc",
+    ],
+)
+def test_bytes_that_torch_never_wrote_are_named_whatever_the_unpickler_makes_of_them(
+    tmp_path, content
+):
+    (tmp_path / "w.pt").write_bytes(content)
+    with pytest.raises(BadData, match=r"w\.pt: not a whole checkpoint, fetch it again"):
+        read(tmp_path)
+
+
 def test_a_folder_without_weights_and_a_path_to_nothing_are_named(tmp_path):
     (tmp_path / "notes.md").write_text("")
     with pytest.raises(BadData, match="nor a folder with one of"):
@@ -153,6 +172,8 @@ def test_a_filled_model_shares_no_memory_with_what_was_read():
         ({"b.bias": torch.zeros(2)}, r"1 unknown \(b\.bias\)"),
         ({"headless": torch.zeros(2)}, r"1 unknown \(headless\)"),
         ({"a.bias": torch.zeros(3)}, r"a\.bias has shape \(3,\), the model needs \(2,\)"),
+        ({"a.bias": torch.tensor([0, torch.nan])}, r"here: a\.bias holds NaN or infinite values"),
+        ({"a.bias": torch.tensor([1e300, 0]).double()}, r"a\.bias holds NaN or infinite values"),
     ],
 )
 def test_anything_that_does_not_fit_is_refused_by_name_and_changes_nothing(changes, message):

@@ -104,3 +104,21 @@ def test_half_precision_is_computed_in_full_and_comes_back_in_its_own_type(resiz
         resized = resize(grid, (4, 2, 3))
     assert resized.dtype == torch.bfloat16
     assert torch.equal(resized, resize(grid.float(), (4, 2, 3)).bfloat16())
+
+
+@pytest.mark.parametrize("resize", [interpolate, average_pool])
+def test_resizing_first_in_inference_mode_leaves_training_possible(resize):
+    with torch.inference_mode():
+        resize(rand(1, 2, 11, 11, 5), (2, 5, 5))
+    grid = rand(1, 2, 11, 11, 5).requires_grad_()
+    resize(grid, (2, 5, 5)).sum().backward()
+    assert grid.grad is not None
+    torch.testing.assert_close(grid.grad.sum(), torch.tensor(2.0 * 5 * 5 * 5))
+
+
+@pytest.mark.parametrize("resize", [interpolate, average_pool])
+def test_resizing_first_on_the_meta_device_leaves_values_where_they_belong(resize):
+    with torch.device("meta"):
+        assert resize(torch.empty(1, 2, 13, 13, 5), (2, 5, 5)).is_meta
+        assert not resize(rand(1, 2, 13, 13, 5).cpu(), (2, 5, 5)).is_meta
+    assert resize(rand(1, 2, 13, 13, 5), (2, 5, 5)).abs().sum() > 0

@@ -43,6 +43,24 @@ def test_resizing_stays_between_zero_and_one():
     assert 0 <= resized.min() <= resized.max() <= 1
 
 
+def test_normalising_first_in_inference_mode_leaves_training_possible():
+    mean, std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
+    with torch.inference_mode():
+        normalise(torch.rand(1, 1, 3, 2, 2), mean=mean, std=std)
+    unit = torch.rand(1, 1, 3, 2, 2, requires_grad=True)
+    normalise(unit, mean=mean, std=std).sum().backward()
+    assert unit.grad is not None
+    torch.testing.assert_close(unit.grad[0, 0, :, 0, 0], 1 / torch.tensor(std))
+
+
+def test_normalising_is_exact_after_the_same_values_served_half_precision():
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    unit = torch.rand(1, 1, 3, 2, 2)
+    normalise(unit.bfloat16(), mean=mean, std=std)
+    shift, scale = (torch.tensor(values).view(3, 1, 1) for values in (mean, std))
+    assert torch.equal(normalise(unit, mean=mean, std=std), (unit - shift) / scale)
+
+
 def test_normalising_is_per_channel():
     unit = torch.full((1, 1, 3, 2, 2), 0.5)
     normal = normalise(unit, mean=(0.5, 0.25, 0.0), std=(1.0, 0.5, 0.25))

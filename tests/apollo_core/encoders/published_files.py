@@ -58,7 +58,7 @@ def save_vjepa(folder: Path, tensors: dict[str, Tensor]) -> Path:
         "lr": 1e-6,
     }
     torch.save(content, folder / "vitl16.pth.tar")
-    write_config(folder, num_attention_heads=2)
+    write_config(folder, num_hidden_layers=VJEPA.depth, num_attention_heads=2)
     return folder
 
 
@@ -73,7 +73,8 @@ def save_internvideo2(folder: Path, tensors: dict[str, Tensor]) -> Path:
     )
     content["temp"] = torch.tensor(0.07)
     torch.save({"module": content}, folder / "InternVideo2-stage2_1b-224p-f4.pt")
-    write_config(folder, num_attention_heads=2, num_frames=4)
+    depth = INTERNVIDEO2.depth
+    write_config(folder, num_hidden_layers=depth, num_attention_heads=2, num_frames=4)
     return folder
 
 
@@ -87,7 +88,8 @@ def save_languagebind(folder: Path, tensors: dict[str, Tensor], activation: str 
     content["visual_projection.weight"] = torch.zeros(3, LANGUAGEBIND.dim)
     content["logit_scale"] = torch.tensor(4.6)
     torch.save(content, folder / "pytorch_model.bin")
-    vision = {"num_attention_heads": 2, "hidden_act": activation, "layer_norm_eps": 1e-5}
+    layers = {"num_hidden_layers": LANGUAGEBIND.depth, "num_attention_heads": 2}
+    vision = layers | {"hidden_act": activation, "layer_norm_eps": 1e-5}
     write_config(folder, vision_config=vision, model_type="LanguageBindVideo")
     return folder
 

@@ -56,13 +56,42 @@ def test_a_published_file_gives_an_independent_implementations_features_of_block
     )
 
 
-def test_a_vision_only_file_of_fewer_blocks_is_taken_whole(tmp_path):
+def test_a_file_of_fewer_blocks_is_taken_whole_where_its_config_says_how_many(tmp_path):
     tensors = layouts.random_tensors(layouts.internvideo2(replace(INTERNVIDEO2, depth=3), 17))
-    folder = save_bare(tmp_path, tensors, num_attention_heads=2, num_frames=4)
+    folder = save_bare(tmp_path, tensors, num_hidden_layers=3, num_attention_heads=2, num_frames=4)
     clip = random_clip(4, INTERNVIDEO2.size)
     expected = slow.internvideo2(in_float64(tensors), clip, depth=3, heads=2)
     found = encoded(loaded(folder), clip)
     torch.testing.assert_close(found, torch.from_numpy(expected).float().view(found.shape))
+
+
+def test_a_file_without_the_block_that_is_not_used_gives_the_same_features(tmp_path):
+    tensors = internvideo2_tensors()
+    encoder = loaded(save_internvideo2(tmp_path, tensors))
+    clip = random_clip(4, INTERNVIDEO2.size)
+    expected = encoded(encoder, clip)
+    (tmp_path / "bare").mkdir()
+    kept = {name: x for name, x in tensors.items() if not name.startswith("blocks.39.")}
+    folder = save_bare(
+        tmp_path / "bare", kept, num_hidden_layers=39, num_attention_heads=2, num_frames=4
+    )
+    assert torch.equal(encoded(loaded(folder), clip), expected)
+
+
+@pytest.mark.parametrize("blocks", [38, 39, 40])
+def test_without_a_config_a_file_of_the_published_width_has_39_or_40_blocks(blocks):
+    names = {f"blocks.{index}.norm1.weight": torch.ones(1) for index in range(blocks)}
+    layout = {"patch_embed.proj.weight": torch.ones(1408, 3, 1, 14, 14)}
+    layout |= {
+        "pos_embed": torch.ones(1, 1 + 4 * 256, 1),
+        "blocks.0.mlp.fc1.weight": torch.ones(6144, 1),
+    }
+    checkpoint = internvideo2.Checkpoint("here", names | layout)
+    if blocks == 38:
+        with pytest.raises(BadData, match=r"here: has 38 blocks .* published with 39 or 40\."):
+            internvideo2._geometry(checkpoint)
+    else:
+        assert internvideo2._geometry(checkpoint).depth == 39
 
 
 def test_a_table_of_4_frames_is_resized_to_8_and_keeps_its_class_position(tmp_path):
@@ -91,7 +120,7 @@ def test_a_picture_repeated_gives_equal_frames_where_positions_tell_none_apart()
 
 def test_a_file_of_more_blocks_than_the_published_one_is_refused(tmp_path):
     tensors = layouts.random_tensors(layouts.internvideo2(replace(INTERNVIDEO2, depth=41), 17))
-    folder = save_bare(tmp_path, tensors, num_attention_heads=2, num_frames=4)
+    folder = save_bare(tmp_path, tensors, num_hidden_layers=41, num_attention_heads=2, num_frames=4)
     with pytest.raises(BadData, match=r"unknown \(blocks\.40\.attn"):
         loaded(folder)
 

@@ -213,6 +213,15 @@ def test_an_activation_is_never_guessed(tmp_path):
         load(tmp_path)
 
 
+def test_a_file_that_lost_its_last_layer_is_refused_with_both_numbers(tmp_path):
+    save(tmp_path)
+    last = "vision_model.encoder.layers.1."
+    cut = {name: x for name, x in tensors_of(tmp_path).items() if not name.startswith(last)}
+    torch.save(cut, tmp_path / FILE)
+    with pytest.raises(BadData, match=r"has 1 blocks .* beside it says 2\."):
+        load(tmp_path)
+
+
 def test_a_number_of_heads_that_cannot_be_is_refused(tmp_path):
     save(tmp_path)
     change_config(tmp_path, vision_config=VISION | {"num_attention_heads": 3})

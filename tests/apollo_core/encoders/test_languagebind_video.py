@@ -68,6 +68,17 @@ def test_embeddings_of_eight_frames_are_resized_to_clips_of_four(tmp_path):
     assert encoded(encoder, random_clip(4, LANGUAGEBIND.size)).shape == (4, 2, 2, 16)
 
 
+def test_a_clip_of_one_frame_gets_no_embedding_of_time(tmp_path):
+    """As published, attention over time is then each place's own value and no more."""
+    tensors = languagebind_tensors()
+    clip = random_clip(1, LANGUAGEBIND.size)
+    found = encoded(loaded(save_languagebind(tmp_path, tensors), frames=1), clip)
+    for layer in range(LANGUAGEBIND.depth):
+        tensors[f"encoder.layers.{layer}.temporal_embedding"] = torch.zeros(1, 1, 16)
+    expected = slow.languagebind(in_float64(tensors), clip, depth=2, heads=2, activation=slow.gelu)
+    torch.testing.assert_close(found, torch.from_numpy(expected).float().view(found.shape))
+
+
 def test_what_happens_in_one_frame_reaches_the_others(tmp_path):
     encoder = loaded(save_languagebind(tmp_path, languagebind_tensors()))
     clip = random_clip(8, LANGUAGEBIND.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import published_files as published
@@ -130,6 +131,68 @@ def test_a_file_of_another_model_is_refused(tmp_path, family):
     (tmp_path / "config.json").write_text('{"num_attention_heads": 2}')
     with pytest.raises(BadData, match=r"resnet\.pth: lacks the tensor patch_embed"):
         FAMILIES[family][0].load(str(tmp_path), revision="main", frames_per_clip=4)
+
+
+# family: how the last of its tiny file's blocks are named, and how many there are
+LAST_BLOCKS = {
+    "vjepa": ("blocks.1.", 2),
+    "internvideo2": ("blocks.39.", 40),
+    "languagebind_video": ("encoder.layers.2.", 3),
+}
+
+
+@each_family
+def test_a_published_file_that_lost_its_last_block_is_refused_with_both_numbers(tmp_path, family):
+    module, tensors, save, _ = FAMILIES[family]
+    last, count = LAST_BLOCKS[family]
+    cut = {name: tensor for name, tensor in tensors().items() if not name.startswith(last)}
+    with pytest.raises(BadData, match=rf"has {count - 1} blocks .* beside it says {count}\."):
+        module.load(str(save(tmp_path, cut)), revision="main", frames_per_clip=4)
+
+
+def change_config(folder, **changes):
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    config.get("vision_config", config).update(changes)
+    path.write_text(json.dumps(config))
+
+
+@each_family
+def test_a_width_that_was_never_published_needs_its_number_of_blocks_written_down(tmp_path, family):
+    module, tensors, save, _ = FAMILIES[family]
+    folder = save(tmp_path, tensors())
+    change_config(folder, num_hidden_layers=None)
+    with pytest.raises(BadData, match="don't tell num_hidden_layers"):
+        module.load(str(folder), revision="main", frames_per_clip=4)
+
+
+@each_family
+def test_heads_that_do_not_divide_the_width_are_refused(tmp_path, family):
+    module, tensors, save, _ = FAMILIES[family]
+    folder = save(tmp_path, tensors())
+    change_config(folder, num_attention_heads=7)
+    with pytest.raises(BadData, match=r"num_attention_heads in config\.json is 7; the width of"):
+        module.load(str(folder), revision="main", frames_per_clip=4)
+
+
+@pytest.mark.parametrize("family", ["vjepa", "internvideo2"])
+def test_an_input_smaller_than_a_patch_is_refused(tmp_path, family):
+    module, tensors, save, _ = FAMILIES[family]
+    folder = save(tmp_path, tensors())
+    change_config(folder, image_size=1)
+    with pytest.raises(BadData, match=r"image_size in config\.json is 1, less than a patch"):
+        module.load(str(folder), revision="main", frames_per_clip=4)
+
+
+@each_family
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_no_numbers_are_refused_by_name(tmp_path, family, value):
+    module, tensors, save, name = FAMILIES[family]
+    damaged = tensors()
+    damaged[name][3] = value
+    short = name.removeprefix("encoder.").replace(".", r"\.")
+    with pytest.raises(BadData, match=rf"{short} holds NaN or infinite values; fetch"):
+        module.load(str(save(tmp_path, damaged)), revision="main", frames_per_clip=4)
 
 
 def test_tiny_files_are_of_the_geometries_that_their_tests_name(tmp_path):

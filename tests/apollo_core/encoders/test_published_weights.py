@@ -102,6 +102,16 @@ def test_transformers_leaves_no_key_of_an_encoder_out_of_its_report(tmp_path, na
     assert not bare._keys_to_ignore_on_load_unexpected
 
 
+@each_tower
+def test_weights_that_are_no_numbers_are_refused_by_name(tmp_path, name):
+    publish(TOWERS[name], tmp_path)
+    tensors = weights(tmp_path)
+    tensors[TOWERS[name].first].view(-1)[0] = float("nan")
+    rewrite(tmp_path, tensors)
+    with pytest.raises(BadData, match=r"layers?\.0\.\S+ holds NaN or infinite values"):
+        load(name, tmp_path)
+
+
 def test_the_first_versions_position_numbers_are_no_weights(tmp_path):
     publish(TOWERS["clip"], tmp_path)
     towers = ("vision", "text")

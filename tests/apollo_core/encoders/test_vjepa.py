@@ -16,6 +16,7 @@ from published_files import (
     save_bare,
     save_vjepa,
     vjepa_tensors,
+    write_config,
 )
 
 from apollo_core.catalogue import ENCODERS
@@ -53,7 +54,8 @@ def test_the_same_tensors_as_safetensors_are_the_same_encoder(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     published = loaded(save_vjepa(tmp_path / "a", tensors))
-    bare = loaded(save_bare(tmp_path / "b", tensors, num_attention_heads=2))
+    folder = save_bare(tmp_path / "b", tensors, num_hidden_layers=2, num_attention_heads=2)
+    bare = loaded(folder)
     clip = random_clip(16, VJEPA.size)
     assert torch.equal(encoded(published, clip), encoded(bare, clip))
 
@@ -75,7 +77,7 @@ def test_a_table_of_sixteen_frames_is_resized_to_clips_of_four(tmp_path):
 
 def test_config_json_may_ask_for_another_input_size(tmp_path):
     folder = save_vjepa(tmp_path, vjepa_tensors())
-    (folder / "config.json").write_text('{"num_attention_heads": 2, "image_size": 12}')
+    write_config(folder, num_hidden_layers=2, num_attention_heads=2, image_size=12)
     encoder = loaded(folder)
     assert encoder.spec.size == 12
     assert encoded(encoder, random_clip(16, 12)).shape == (8, 3, 3, 20)
@@ -89,7 +91,7 @@ def test_positions_are_stored_and_never_trained(tmp_path):
 
 def test_heads_that_no_tensor_tells_must_be_written_down(tmp_path):
     folder = save_vjepa(tmp_path, vjepa_tensors())
-    (folder / "config.json").unlink()
+    write_config(folder, num_hidden_layers=2)
     with pytest.raises(BadData, match="don't tell num_attention_heads"):
         loaded(folder)
 
@@ -100,8 +102,34 @@ def test_a_table_of_another_number_of_frames_is_refused_until_it_is_told(tmp_pat
     folder = save_vjepa(tmp_path, tensors)
     with pytest.raises(BadData, match=r"table of 18 positions is not 8 squares, .* num_frames"):
         loaded(folder)
-    (folder / "config.json").write_text('{"num_attention_heads": 2, "num_frames": 4}')
+    write_config(folder, num_hidden_layers=2, num_attention_heads=2, num_frames=4)
     assert loaded(folder).spec.size == 12
+
+
+@pytest.mark.parametrize("frames", [1, 15])
+def test_a_table_for_half_a_tubelet_is_refused(tmp_path, frames):
+    folder = save_vjepa(tmp_path, vjepa_tensors())
+    write_config(folder, num_hidden_layers=2, num_attention_heads=2, num_frames=frames)
+    with pytest.raises(BadData, match=rf"num_frames in config\.json is {frames}, no whole number"):
+        loaded(folder)
+
+
+@pytest.mark.parametrize(("width", "published"), [(1024, 24), (1280, 32)])
+@pytest.mark.parametrize("lost", [0, 1, 9])
+def test_without_a_config_a_file_has_as_many_blocks_as_were_published(width, published, lost):
+    found = published - lost
+    layout = {
+        "patch_embed.proj.weight": torch.ones(width, 3, 2, 16, 16),
+        "pos_embed": torch.ones(1, 8 * 14**2, 1),
+        "blocks.0.mlp.fc1.weight": torch.ones(4 * width, 1),
+    }
+    names = {f"blocks.{index}.norm1.weight": torch.ones(1) for index in range(found)}
+    checkpoint = vjepa.Checkpoint("here", layout | names)
+    if lost:
+        with pytest.raises(BadData, match=rf"has {found} blocks .* published with {published}\."):
+            vjepa._geometry(checkpoint)
+    else:
+        assert vjepa._geometry(checkpoint).depth == published
 
 
 @pytest.mark.parametrize("frames", [1, 3])
