@@ -3,19 +3,21 @@
 An answer is read line by line. Its first line, without surrounding space, must be one of
 
     B            B.           B)           B:           (B)          (B).         [B]
-    B. words     B) words     B: words     (B) words    [B] words
-    the text of an option, whatever its case, with or without a full stop
+    B. text      B) text      B: text      (B) text     [B] text
+    text
 
 alone or behind `answer:`, `the answer is`, `the answer is:`, each also with `correct` or `best`
-before `answer`, whatever its case. Letters are capitals and must be an option's; a small one is
-taken only where it is all that stands there (`b`, `(b).`), for "the answer is a" may be cut off.
+before `answer`, whatever its case. `text` is the option's own, whatever its case, with or without
+a full stop; behind a letter also a beginning of it where the answer ends there, as the limit of
+tokens may leave it. Letters are capitals and must be an option's; a small one is taken only where
+it is all that stands there (`b`, `(b).`), for "the answer is a" may be cut off.
 
 Everything else is no answer, and counts as wrong. Above all, no letter is looked for inside a
-sentence: "A cat is on the mat" names nothing, since no mark stands behind the `A`; "I think B"
-names nothing. What names two options is no answer either: "A. red B. blue", a first line that is
-followed by another option's ("A. red", then "B. blue": a repetition of the question), a letter with
-another option's text ("A. blue"), a letter that is also another option's text. Words after the
-first line count only in that way.
+sentence: "A cat is on the mat" names nothing, nor do "I think B", "A) is wrong; it is C" and
+"B. because it moves". What names two options is no answer either: a letter with another option's
+text ("A. blue"), a letter that is also another option's text, a first line with another option's in
+a later one ("A. red", then "B. blue": a repetition of the question). In later lines a letter and a
+mark name its option whatever follows them; other words there count for nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +35,6 @@ PARSER = "letter-parser-v1"
 _PHRASE = re.compile(r"(?:the )?(?:(?:correct|best) )?answer(?: is:?|:)\s+", re.IGNORECASE)
 _LETTER = re.compile(r"([A-Z])[.):]?|\(([A-Z])\)\.?|\[([A-Z])\]")
 _LETTER_WITH_WORDS = re.compile(r"(?:([A-Z])[.):]|\(([A-Z])\)|\[([A-Z])\])\s+(.*)")
-_LISTED = re.compile(r"(?<![\w'])(?:([A-Z])[.):]|\(([A-Z])\)|\[([A-Z])\])(?!\w)")
 
 
 def parse_answer(generated: str, options: Sequence[str]) -> int | None:
@@ -46,33 +47,39 @@ def parse_answer(generated: str, options: Sequence[str]) -> int | None:
     lines = [line.strip() for line in generated.splitlines() if line.strip()]
     if not lines:
         return None
-    named = _line(lines[0], options)
-    if len(named) != 1:
+    first, *later = lines
+    named = _named(first, options)
+    if len(named) != 1 or any(not _named(line, options) <= named for line in later):
         return None
-    later = {place for line in lines[1:] for place in _line(line, options)}
-    return named.pop() if later <= named else None
+    place = named.pop()
+    return place if _is_whole(first, options, place, may_be_cut=not later) else None
 
 
-def _line(line: str, options: Sequence[str]) -> set[int]:
-    """Every option that the line names in an accepted form: none, one, or a contradiction."""
-    phrase = _PHRASE.match(line)
-    said = line[phrase.end() :] if phrase else line
+def _named(line: str, options: Sequence[str]) -> set[int]:
+    """Every option that the line begins with or consists of; any words may follow a letter."""
+    said = _said(line)
     named = {place for place, option in enumerate(options) if _same(said, option)}
-    if alone := _LETTER.fullmatch(said if phrase else said.upper()):
-        return named | set(_places(alone.groups(), options))
+    # Behind a phrase a small letter may be the beginning of a word.
+    letter = _LETTER.fullmatch(said.upper() if said == line else said)
+    if letter is None and (listed := _LETTER_WITH_WORDS.fullmatch(said)):
+        return named | set(_places(listed.groups()[:3], options))
+    return named | set(_places(letter.groups(), options)) if letter else named
+
+
+def _is_whole(line: str, options: Sequence[str], place: int, *, may_be_cut: bool) -> bool:
+    """Whether words behind a letter, if there are any, are the text of the option at `place`."""
+    said, option = _said(line), options[place]
     listed = _LETTER_WITH_WORDS.fullmatch(said)
-    if listed and (places := set(_places(listed.groups()[:3], options))):
-        return named | places | _contradicting(listed[4], places, options)
-    return named
+    if listed is None or _same(said, option) or _same(listed[4], option):
+        return True
+    words = listed[4]
+    begins = bool(_plain(words)) and _plain(option).startswith(_plain(words))
+    return may_be_cut and begins and _named(words, options) <= {place}
 
 
-def _contradicting(words: str, places: set[int], options: Sequence[str]) -> set[int]:
-    """Options that the words behind a letter name too; its own text may hold anything."""
-    if any(_same(words, options[place]) for place in places):
-        return set()
-    texts = {place for place, option in enumerate(options) if _same(words, option)}
-    letters = {p for found in _LISTED.finditer(words) for p in _places(found.groups(), options)}
-    return texts | letters | set(_places((words,), options))
+def _said(line: str) -> str:
+    phrase = _PHRASE.match(line)
+    return line[phrase.end() :] if phrase else line
 
 
 def _places(groups: Sequence[str | None], options: Sequence[str]) -> Iterator[int]:

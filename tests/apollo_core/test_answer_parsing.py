@@ -24,8 +24,10 @@ NAMES_BLUE = [
     "B. blue",
     "B) blue",
     "(B) Blue.",
-    "B. because it moves to the left",
-    "B. blue, not red",
+    "[B] BLUE",
+    "B: blue",
+    "B. bl",
+    "The answer is (B) blu",
     "blue",
     "Blue.",
     "BLUE",
@@ -69,6 +71,25 @@ NAMES_NOTHING = [
     "B\nC",
     "Answer: A. blue",
     "not B.",
+    "A) is wrong; it is C",
+    "B: No, the answer is C",
+    "B. The answer is C",
+    "B. The answer is B",
+    "A. B and C",
+    "A. or B",
+    "B. or C.",
+    "B. not A",
+    "B. either A or D",
+    "D. All of A, B and C",
+    "A: none of these",
+    "B. because it moves to the left",
+    "B. blue, not red",
+    "B. blue C",
+    "C. C",
+    "B. .",
+    "B. bl\nand so on",
+    "B. blue\nC. because it moves",
+    "B\nThe answer is C) of course",
     "\x00",
     "Ｂ",
     "Б",
@@ -91,7 +112,11 @@ def test_everything_else_names_none(generated):
         ("A cat is on the mat", 1),  # the option's text, and no A
         ("A cat is on the mat.", 1),
         ("A cat sat on the mat", None),
-        ("A. cat is on the mat", 0),  # the mark makes it a letter; the words are no option's
+        ("A. cat is on the mat", None),  # the mark makes it a letter; the words are not its text
+        ("A. a", 0),  # a beginning of its text
+        ("A. a d", 0),
+        ("B. a cat is on", 1),
+        ("B. a c", 1),
         ("A. a cat is on the mat", None),
         ("I do not know", 2),
         ("I", None),
@@ -113,6 +138,13 @@ def test_a_letter_that_is_another_options_text_names_none():
     assert parse_answer("A", ("B", "A")) is None
     assert parse_answer("A. B", ("B", "A")) == 0
     assert parse_answer("C", ("B", "A", "C")) == 2
+
+
+def test_a_beginning_that_is_another_option_names_none():
+    assert parse_answer("A. blue", ("blue sky", "blue")) is None
+    assert parse_answer("A. b", ("big", "blue")) is None
+    assert parse_answer("B. blue", ("blue sky", "blue")) == 1
+    assert parse_answer("A. blue s", ("blue sky", "blue")) == 0
 
 
 def test_two_options_of_one_text_cannot_be_told_apart_by_it():
