@@ -1,10 +1,15 @@
 """Held-out agreement: what items that suit a design by chance add to the usual R2."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from score_tables import write
 
 from analysis import held_out as h
+from analysis.compare import compare_scales
 from analysis.item_scores import collect
+from analysis.table import TableOptions, load_table
 
 
 def test_halves_part_the_parts():
@@ -51,3 +56,20 @@ def test_constant_scores_have_no_held_out_agreement():
     found = h.held_out((ones, ones), (ones, ones), of="videos", parts=9)
     assert (found.r2, found.sd, found.splits) == (None, None, 0)
     assert found.decision_accuracy == 0.5
+
+
+def test_a_score_table_of_four_categories_is_halved_by_category(tmp_path: Path):
+    rng = np.random.default_rng(5)
+    lines = ["design,scale,scale_size,metric,score"]
+    for design, good in enumerate(rng.normal(size=9)):
+        for size, scale in enumerate(("s", "l"), start=1):
+            parts = 50 + 5 * good + rng.normal(size=4)
+            lines += [f"d{design},{scale},{size},b/video/c{i},{p}" for i, p in enumerate(parts)]
+            lines.append(f"d{design},{scale},{size},b/video/overall,{parts.mean()}")
+    table = load_table(write(tmp_path, "\n".join(lines) + "\n"), TableOptions())
+    pairs = {pair.metric: pair for pair in compare_scales(table)}
+    found = pairs["b/video/overall"].held_out
+    assert found is not None
+    assert (found.of, found.parts, found.splits) == ("categories", 4, h.SPLITS)
+    assert 0.5 < (found.r2 or 0.0) < (pairs["b/video/overall"].r2 or 0.0)
+    assert pairs["b/video/c0"].held_out is None

@@ -17,6 +17,11 @@ def simulation() -> Iterator[ModuleType]:
     sys.path.remove(folder)
 
 
+def test_the_documentation_tells_of_every_case_that_is_simulated(simulation: ModuleType):
+    page = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text(encoding="utf-8")
+    assert not [case for case in simulation.CASES if f"| {case} |" not in page]
+
+
 @pytest.mark.slow
 def test_r2_intervals_hold_the_papers_r2_in_92_to_97_of_100_tables(simulation: ModuleType):
     # 600 tables: the share of a true 95 % lies within 1.8 points of it in 95 of 100 runs.
