@@ -7,17 +7,20 @@ What a single value must be is said here; what values must be to each other is i
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
+    Discriminator,
     Field,
     JsonValue,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     StringConstraints,
+    Tag,
     model_validator,
 )
 
@@ -131,10 +134,15 @@ class Scale(Frozen):
     overrides: Overrides = Overrides()
 
 
-SetsOfShare = (
-    Annotated[tuple[str, ...], AfterValidator(_distinct)]
-    | Annotated[dict[str, PositiveFloat], Field(min_length=1)]
-)
+def _form(value: object) -> str:
+    return "weights" if isinstance(value, Mapping) else "list"
+
+
+SetsOfShare = Annotated[
+    Annotated[tuple[str, ...], AfterValidator(_distinct), Tag("list")]
+    | Annotated[dict[str, PositiveFloat], Field(min_length=1), Tag("weights")],
+    Discriminator(_form),
+]
 
 
 class DataSet(Frozen):

@@ -115,6 +115,23 @@ def test_one_wrong_thing_is_told_with_line_key_path_value_and_what_is_allowed(
 
 
 @pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        ({"videos": 3, "captions": 0}, "video.captions: 0 is not allowed: input should be greater"),
+        ({}, "video: {} is not allowed: it is empty, and at least 1 entry is needed"),
+        ("videos", "video: 'videos' is not allowed: a list, as [a, b], is needed"),
+        (["videos", 3], "video.1: 3 is not allowed: text is needed"),
+        ({"videos": "often"}, "video.videos: 'often' is not allowed: a number is needed"),
+    ],
+)
+def test_weights_and_a_list_of_sets_are_each_told_their_own_error_alone(tmp_path, sets, message):
+    with pytest.raises(BadInput) as told:
+        load_sweep(write(tmp_path, {"data/mixture/video": sets}))
+    assert message in str(told.value)
+    assert str(told.value).count("not allowed") == 1
+
+
+@pytest.mark.parametrize(
     "changes", [{"evaluation/0/regimes": []}, {"base/encoders": []}, {"axes/sampling": {}}]
 )
 def test_a_wrong_child_is_told_without_its_parent(tmp_path, changes):
