@@ -8,7 +8,9 @@ import pytest
 from rich.console import Console
 from small_sweep import training
 
+from apollo_core.catalogue import ENCODERS, INTEGRATIONS, JOININGS, RESAMPLERS
 from apollo_core.design import Integration
+from apollo_core.schedules import NAMED
 from orchestrator.cost import plan_cost, plan_flops
 from orchestrator.graph import build_plan
 from orchestrator.model_sizes import ModelSizes, trained_parameters
@@ -82,6 +84,30 @@ def test_what_goes_beyond_the_study_is_named_too(plan_of):
     assert {"seconds"} <= {design.integration for design in designs}
     assert {"split"} <= {design.joining for design in designs}
     assert any(design.memory for design in designs)
+
+
+def test_the_study_and_beyond_together_name_every_level_that_the_project_knows(plan_of):
+    plans = [plan_of("apollo84"), plan_of("beyond")]
+    designs = [variant.resolved for plan in plans for variant in plan.variants]
+    assert {encoder for design in designs for encoder in design.encoders} == set(ENCODERS)
+    assert {design.resampler.kind for design in designs} == set(RESAMPLERS)
+    assert {design.integration for design in designs} == set(INTEGRATIONS)
+    assert {design.joining for design in designs} == set(JOININGS)
+    presets = {
+        getattr(plan.sweep.schedules[variant.resolved.schedule], "preset", None)
+        for plan in plans
+        for variant in plan.variants
+    }
+    assert presets == set(NAMED)
+
+
+@pytest.mark.parametrize("name", ["apollo84", "beyond"])
+def test_a_models_rate_in_sft_is_the_same_in_every_schedule(plan_of, name):
+    plan = plan_of(name)
+    rates = {
+        (variant.scale, training(plan, variant.steps["sft"]).lr.llm) for variant in plan.variants
+    }
+    assert len(rates) == len(plan.sweep.scales)
 
 
 def test_the_studys_language_models_are_trained_at_the_rates_of_table_7(plan_of):
