@@ -117,8 +117,8 @@ def test_resizing_first_in_inference_mode_leaves_training_possible(resize):
 
 
 @pytest.mark.parametrize("resize", [interpolate, average_pool])
-def test_resizing_first_on_the_meta_device_leaves_values_where_they_belong(resize):
+def test_resizing_first_while_models_are_made_without_memory_gives_values_all_the_same(resize):
+    grid = rand(1, 2, 13, 13, 5)
     with torch.device("meta"):
-        assert resize(torch.empty(1, 2, 13, 13, 5), (2, 5, 5)).is_meta
-        assert not resize(rand(1, 2, 13, 13, 5).cpu(), (2, 5, 5)).is_meta
-    assert resize(rand(1, 2, 13, 13, 5), (2, 5, 5)).abs().sum() > 0
+        resized = resize(grid, (2, 5, 5))
+    assert torch.equal(resized, resize(grid, (2, 5, 5)))
