@@ -12,22 +12,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from analysis.design_columns import BASE, find_axes, refuse_varying
 from analysis.errors import TableError
 from analysis.known_chance import known_chance
 from analysis.options import TableOptions
 from analysis.reading import read_rows
+from analysis.scale_order import order_scales, refuse_unknown
 from analysis.tidy import numbers, one_value_each, tidy_rows
 
 __all__ = ["BASE", "MissingCell", "ScoreTable", "TableOptions", "load_table"]
 
-# What a design's column holds on an axis that it leaves alone (the score-table contract).
-BASE = "base"
 # Two million pairs of designs, each compared in every way.
 MOST_DESIGNS = 2_000
-# Columns of the tidy form that are never an axis.
-_NOT_AXES = frozenset(
-    {"design", "scale", "scale_size", "seed", "metric", "score", "chance", "n_items"}
-)
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,7 @@ def load_table(path: Path, options: TableOptions) -> ScoreTable:
     """
     tidy = tidy_rows(read_rows(path), options)
     _refuse_too_many(tidy)
-    scales, sizes, warnings = _ordered_scales(tidy, options)
+    scales, sizes, warnings = order_scales(tidy, options)
     listed = tuple(tidy["metric"].unique())
     metrics, unscored = _scored_metrics(tidy, listed)
     warnings += unscored
@@ -103,11 +99,11 @@ def load_table(path: Path, options: TableOptions) -> ScoreTable:
         scale_size=tidy["scale"].map(dict(sizes)) if sizes else np.nan,
         chance=tidy["metric"].map(dict(chance)),
     )
-    axes = _axes(tidy, options)
+    axes = find_axes(tidy, options)
     blocks = options.blocks or tuple(c for c in tidy.columns if c.startswith("block"))
     attributes = tuple(dict.fromkeys((*axes, *blocks)))
     for column in attributes:
-        _refuse_varying(tidy, column)
+        refuse_varying(tidy, column)
     designs = tidy.groupby("design", sort=False)[list(attributes)].first()
     cells = _average(tidy)
     return ScoreTable(
@@ -136,54 +132,6 @@ def _refuse_too_many(tidy: pd.DataFrame) -> None:
         )
 
 
-def _ordered_scales(
-    tidy: pd.DataFrame, options: TableOptions
-) -> tuple[tuple[str, ...], Mapping[str, float] | None, list[str]]:
-    """Sort scales by size, else by the order given, else by name with a warning."""
-    found = sorted(tidy["scale"].unique())
-    if len(found) == 1:
-        note = f"there is one scale only, {found[0]}: what transfers across scale takes two"
-        order, sizes, _ = _order(tidy, found, options)
-        return order, sizes, [note]
-    return _order(tidy, found, options)
-
-
-def _order(
-    tidy: pd.DataFrame, found: list[str], options: TableOptions
-) -> tuple[tuple[str, ...], Mapping[str, float] | None, list[str]]:
-    _refuse_unknown(options.scale_order, found, option="--scale-order")
-    _refuse_unknown(options.scale_sizes, found, option="--scale-size")
-    sizes = dict(options.scale_sizes)
-    if not sizes and "scale_size" in tidy.columns:
-        column = numbers(tidy, "scale_size", required=False)
-        sizes = dict(one_value_each(tidy, "scale", "scale_size", column))
-    _refuse_incomplete(sizes, found, option="--scale-size")
-    _refuse_incomplete(options.scale_order, found, option="--scale-order")
-    for scale, size in sizes.items():
-        if size <= 0:
-            raise TableError(f"--scale-size: {scale}={size} must be above 0 (10^9 parameters).")
-    order = options.scale_order or found
-    if not sizes:
-        note = "scales are sorted by name; give --scale-order or --scale-size to be sure"
-        return tuple(order), None, [] if options.scale_order else [note]
-    scales = tuple(sorted(order, key=lambda scale: sizes[scale]))
-    clash = options.scale_order and scales != options.scale_order
-    return scales, sizes, ["scales are sorted by size, not by --scale-order"] if clash else []
-
-
-def _refuse_unknown(names: Iterable[str], known: list[str], *, option: str) -> None:
-    for name in names:
-        if name not in known:
-            raise TableError(f"{option}: no {name!r} in the table; it has: {', '.join(known)}.")
-
-
-def _refuse_incomplete(names: Iterable[str], found: list[str], *, option: str) -> None:
-    given = set(names)
-    absent = [scale for scale in found if scale not in given]
-    if given and absent:
-        raise TableError(f"{option}: no value for {', '.join(absent)}; give all scales or none.")
-
-
 def _scored_metrics(
     tidy: pd.DataFrame, listed: tuple[str, ...]
 ) -> tuple[tuple[str, ...], list[str]]:
@@ -204,7 +152,7 @@ def _chance(
     tidy: pd.DataFrame, options: TableOptions, metrics: tuple[str, ...]
 ) -> Mapping[str, float]:
     """Return the chance level per metric: the option's where given, else the column's."""
-    _refuse_unknown(options.chance, list(metrics), option="--chance")
+    refuse_unknown(options.chance, list(metrics), option="--chance")
     if "chance" not in tidy.columns:
         return dict(options.chance)
     column = numbers(tidy, "chance", required=False)
@@ -223,44 +171,6 @@ def _with_known_chance(
             chance[metric] = known
             notes.append(f"{metric}: guessing is taken to score {known:g}; --chance says otherwise")
     return chance, notes
-
-
-def _axes(tidy: pd.DataFrame, options: TableOptions) -> tuple[str, ...]:
-    """Find the axes: named ones, several design columns, or whatever describes a tidy design.
-
-    In the tidy form that is every further column that is constant within a design and holds more
-    than one level; one that is different for every design and never `base` is an id, no axis.
-    """
-    if options.axes:
-        return options.axes
-    if options.design != ("design",):
-        named = tuple(column for column in options.design if column not in _NOT_AXES)
-        return named if len(options.design) > 1 else ()
-    reserved = _NOT_AXES | {options.scale, options.seed, *options.scores}
-    rest = [
-        column
-        for column in tidy.columns
-        if column not in reserved and not column.startswith("block")
-    ]
-    return tuple(column for column in rest if _describes_designs(tidy, column))
-
-
-def _describes_designs(tidy: pd.DataFrame, column: str) -> bool:
-    levels = tidy[column].unique()
-    constant = len(tidy[["design", column]].drop_duplicates()) == tidy["design"].nunique()
-    is_id = len(levels) == tidy["design"].nunique() and BASE not in levels
-    return constant and len(levels) > 1 and not is_id
-
-
-def _refuse_varying(tidy: pd.DataFrame, column: str) -> None:
-    values = tidy[["design", column]].drop_duplicates()
-    varying = values[values.duplicated("design", keep=False)]
-    if len(varying):
-        (_, a), (_, b) = varying[varying["design"] == varying["design"].iloc[0]].iloc[:2].iterrows()
-        raise TableError(
-            f"rows {a.name} and {b.name}: design {a['design']!r} has two values of {column!r},"
-            f" {a[column]!r} and {b[column]!r}; add {column} to --design, or leave it out."
-        )
 
 
 def _average(tidy: pd.DataFrame) -> pd.DataFrame:
