@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from apollo_core.letterbox import letterbox, pad
 from apollo_core.truncation import missing_bytes
 
 if TYPE_CHECKING:
@@ -63,14 +64,11 @@ class OpenVideo:
         return starts, end
 
     def read(self, indices: Sequence[int], size: int) -> np.ndarray:
-        """Frames `indices` (ascending), short side resized to `size`, centre square cut out."""
-        scale = size / min(self.height, self.width)
-        width, height = (max(size, round(side * scale)) for side in (self.width, self.height))
-        same = (width, height) == (self.width, self.height)
-        reader = self.reader if same else _reader(self.path, width=width, height=height)
-        top, left = (height - size) // 2, (width - size) // 2
-        frames = _frames(reader, indices)
-        return np.ascontiguousarray(frames[:, top : top + size, left : left + size])
+        """Frames `indices` (ascending), long side resized to `size`, padded with grey."""
+        place = letterbox(self.width, self.height, size)
+        same = (place.width, place.height) == (self.width, self.height)
+        reader = self.reader if same else _reader(self.path, width=place.width, height=place.height)
+        return np.ascontiguousarray(pad(_frames(reader, indices), place, size))
 
 
 def _reader(path: str, *, width: int, height: int) -> VideoReader:

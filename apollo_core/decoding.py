@@ -106,8 +106,8 @@ class Decoder:
     def read(self, path: str | Path, indices: Sequence[int], *, size: int) -> np.ndarray:
         """Frames by index (any order, repeats allowed), uint8 RGB, (len(indices), size, size, 3).
 
-        The short side is resized to `size` and the centre square cut out. Two encoders of
-        different sizes: read at the larger, resize with `pixels.resize`.
+        The whole picture: its long side is resized to `size` and the rest filled with grey. Two
+        encoders of different sizes: read at the larger, resize with `pixels.resize`.
 
         Raises:
             DecodeFailed: as `timestamps`; or an index beyond the last frame.

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from apollo_core.errors import DecodeFailed
 from apollo_core.frames import ClipFrames, clip_frames
+from apollo_core.letterbox import letterbox, pad
 from apollo_core.media_file import look
 from apollo_core.sampling import image_clip
 
@@ -17,7 +18,7 @@ from apollo_core.sampling import image_clip
 def read_image(path: str | Path, *, size: int) -> np.ndarray:
     """One image as video frames come: uint8 RGB, shape (1, size, size, 3).
 
-    Turned upright by its EXIF tag, short side resized (bicubic) to `size`, centre square cut out.
+    Turned upright by its EXIF tag, long side resized (bicubic) to `size`, padded with grey.
 
     Raises:
         DecodeFailed: missing, empty, cut off, too large to be meant, or no image.
@@ -29,8 +30,9 @@ def read_image(path: str | Path, *, size: int) -> np.ndarray:
             if image.mode.startswith(("I", "F")):
                 raise DecodeFailed(path, f"has pixels of mode {image.mode}; convert it to 8 bits")
             upright = ImageOps.exif_transpose(image).convert("RGB")
-            square = ImageOps.fit(upright, (size, size), Image.Resampling.BICUBIC)
-            return np.array(square)[None]
+            place = letterbox(*upright.size, size)
+            resized = upright.resize((place.width, place.height), Image.Resampling.BICUBIC)
+            return pad(np.array(resized)[None], place, size)
     except UnidentifiedImageError:
         raise DecodeFailed(path, "is not an image that Pillow can read") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

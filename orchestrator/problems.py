@@ -32,12 +32,16 @@ def dotted(where: KeyPath) -> str:
 
 
 def nearest(name: str, options: Sequence[str]) -> str:
-    """A hint with the nearest of `options` and the first few, to end a problem's text."""
-    near = get_close_matches(name, options, n=1)
+    """A hint with the nearest of `options` and the first few, to end a problem's text.
+
+    An option given twice is told once.
+    """
+    known = sorted(set(options))
+    near = get_close_matches(name, known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    known = ", ".join(sorted(options)[:_KNOWN]) or "none"
-    more = f" and {len(options) - _KNOWN} more" if len(options) > _KNOWN else ""
-    return f".{hint} Known: {known}{more}"
+    told = ", ".join(known[:_KNOWN]) or "none"
+    more = f" and {len(known) - _KNOWN} more" if len(known) > _KNOWN else ""
+    return f".{hint} Known: {told}{more}"
 
 
 def refuse(problems: Sequence[Problem], document: YamlDocument | None, *, name: str) -> None:

@@ -76,7 +76,7 @@ def encoder_reference(models: Mapping[str, ModelSource], name: str) -> Reference
     known = ENCODERS.get(name)
     if name not in models:
         if known is None:
-            raise ValueError(f"unknown encoder {name!r}{nearest(name, [*models, *ENCODERS])}")
+            raise ValueError(f"unknown encoder {name!r}{nearest(name, _encoders(models))}")
         return Reference(known.source, "main", known.family, known.geometry, known.built)
     given = models[name]
     if given.source.startswith(MICRO):
@@ -123,8 +123,20 @@ def llm_reference(
             )
         return Reference(source, "", LLM_FAMILY, parts.LLMS[micro].geometry)
     if not is_local(source) and not _HUB_ID.fullmatch(source):
-        raise ValueError(f"unknown language model {source!r}{nearest(source, [*models, *LLMS])}")
+        known = [*(set(models) - set(_encoders(models))), *LLMS]
+        raise ValueError(f"unknown language model {source!r}{nearest(source, known)}")
     return Reference(source, given.revision or "main", LLM_FAMILY, _llm_geometry(source, size))
+
+
+def _encoders(models: Mapping[str, ModelSource]) -> list[str]:
+    """Names that stand for encoders: the catalogue's, and those of `models` that can be one."""
+    own = [
+        name
+        for name, given in models.items()
+        if given.family is not None
+        or (given.source.startswith(MICRO) and given.source.removeprefix(MICRO) in parts.ENCODERS)
+    ]
+    return [*own, *ENCODERS]
 
 
 def source_problem(source: str) -> str | None:

@@ -20,9 +20,46 @@ from apollo_core.decoding import Decoder
 from apollo_core.design import FpsSampling, UniformSampling
 from apollo_core.errors import DecodeFailed, StageFailed
 from apollo_core.frame_cache import FrameCache
+from apollo_core.letterbox import letterbox
 
 VFR_MS = [0, 40, 60, 75, 400, 440, 1500, 1510, 1530, 1800, 1840, 2990, 3000, 3500, 3540, 3900]
 EIGHT_PER_SECOND = [125 * i for i in range(64)]
+
+
+SPREAD = UniformSampling(mode="uniform", frames=4, frames_per_clip=4)
+
+
+def edges(*, upright: bool) -> np.ndarray:
+    """A black 128 x 64 picture (64 x 128 if `upright`), white at both ends of its long side."""
+    picture = np.zeros((64, 128, 3), np.uint8)
+    picture[:, :16] = picture[:, -16:] = 255
+    return np.ascontiguousarray(picture.swapaxes(0, 1)) if upright else picture
+
+
+def write_edges(path: Path, *, upright: bool) -> Path:
+    """Eight frames of `edges`."""
+    picture = edges(upright=upright)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=8, options={"crf": "1"})
+        stream.height, stream.width, stream.pix_fmt = *picture.shape[:2], "yuv420p"
+        for _ in range(8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def assert_edges(frame: np.ndarray) -> None:
+    """White at the far left and right, black between, grey above and below; all of it seen."""
+    size = len(frame)
+    rows = np.flatnonzero((frame != 128).any(axis=(1, 2)))
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    assert bottom - top == (size + 1) // 2
+    assert top == (size - (bottom - top)) // 2
+    picture = frame[top:bottom].astype(int)
+    eighth = size // 8
+    assert picture[:, : eighth - 1].min() > 215
+    assert picture[:, 1 - eighth :].min() > 215
+    assert picture[:, eighth + 2 : -eighth - 2].max() < 40
 
 
 def number_of(frame: np.ndarray) -> int:
@@ -69,20 +106,74 @@ def test_every_width_is_read_without_row_padding(decoder, numbered_video, size):
 
 
 @pytest.mark.parametrize("size", [48, 64, 100])
-def test_the_short_side_is_resized_and_the_centre_cut_out(decoder, nasa, size):
+def test_the_whole_picture_is_resized_and_padded_with_grey(decoder, nasa, size):
     (square,) = decoder.read(nasa, [100], size=size)
     with av.open(str(nasa)) as container:
         frame = next(itertools.islice(container.decode(video=0), 100, None))
-        wanted = ImageOps.fit(frame.to_image(), (size, size), Image.Resampling.BICUBIC)
+        wanted = ImageOps.pad(
+            frame.to_image(), (size, size), Image.Resampling.BICUBIC, color=(128, 128, 128)
+        )
     difference = np.abs(square.astype(int) - np.asarray(wanted).astype(int))
     assert difference.mean() < 4
+    assert (square[0] == 128).all()
+    assert (square[-1] == 128).all()
+
+
+@pytest.mark.parametrize("upright", [False, True], ids=["wide", "tall"])
+@pytest.mark.parametrize("size", [31, 48, 64])
+def test_what_is_at_the_far_edges_of_a_video_is_seen(decoder, tmp_path, upright, size):
+    path = write_edges(tmp_path / "edges.mp4", upright=upright)
+    read = decoder.read(path, [3], size=size)
+    centre = decoder.read_clips(path, SPREAD, size=size, center_only=True).pixels
+    clip = decoder.read_clips(path, SPREAD, size=size).pixels
+    for frame in (*read, *centre, *clip):
+        assert_edges(frame.swapaxes(0, 1) if upright else frame)
+
+
+@pytest.mark.parametrize("upright", [False, True], ids=["wide", "tall"])
+@pytest.mark.parametrize("size", [31, 48, 64])
+def test_what_is_at_the_far_edges_of_an_image_is_seen(decoder, tmp_path, upright, size):
+    Image.fromarray(edges(upright=upright)).save(tmp_path / "edges.png")
+    (frame,) = decoder.read_image(tmp_path / "edges.png", frames_per_clip=4, size=size).pixels
+    assert_edges(frame.swapaxes(0, 1) if upright else frame)
+
+
+def test_an_image_is_turned_upright_before_it_is_padded(decoder, tmp_path):
+    turn = Image.Exif()
+    turn[0x0112] = 6  # to be shown turned by a quarter
+    Image.fromarray(edges(upright=False)).save(tmp_path / "turned.png", exif=turn)
+    (frame,) = decoder.read_image(tmp_path / "turned.png", frames_per_clip=4, size=48).pixels
+    assert_edges(frame.swapaxes(0, 1))
+
+
+def test_square_images_are_only_resized(decoder, tmp_path):
+    Image.effect_noise((50, 50), 60).convert("RGB").save(tmp_path / "noise.png")
+    for size in (50, 31, 64):
+        with Image.open(tmp_path / "noise.png") as image:
+            wanted = np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC))
+        (frame,) = decoder.read_image(tmp_path / "noise.png", frames_per_clip=4, size=size).pixels
+        assert (frame == wanted).all()
+
+
+@pytest.mark.parametrize("sides", [(16, 9), (9, 16), (4, 3), (1000, 1), (1, 1000), (7, 7)])
+@pytest.mark.parametrize("size", [1, 31, 64, 224])
+def test_a_picture_lies_whole_and_in_the_middle_of_its_frame(sides, size):
+    place = letterbox(sides[0], sides[1], size)
+    assert max(place.width, place.height) == size
+    assert min(place.width, place.height) == max(1, round(size * min(sides) / max(sides)))
+    after = (size - place.height - place.top, size - place.width - place.left)
+    for before, behind in zip((place.top, place.left), after, strict=True):
+        assert behind - before in (0, 1)
 
 
 def test_a_file_turned_by_its_metadata_is_read_upright(decoder, rotated):
     (frame,) = decoder.read(rotated, [0], size=48)
-    # Written with a bright left half and a note to turn it by a quarter.
-    assert abs(float(frame[:20].mean()) - float(frame[-20:].mean())) > 100
-    assert abs(float(frame[:, :20].mean()) - float(frame[:, -20:].mean())) < 10
+    # Written with a bright left half and a note to turn it by a quarter, so that it is 48 x 96.
+    assert (frame[:, :12] == 128).all()
+    assert (frame[:, 36:] == 128).all()
+    picture = frame[:, 12:36].astype(float)
+    assert abs(picture[:20].mean() - picture[-20:].mean()) > 100
+    assert abs(picture[:, :10].mean() - picture[:, -10:].mean()) < 10
 
 
 def test_a_real_video_is_read_clip_by_clip(decoder, nasa):

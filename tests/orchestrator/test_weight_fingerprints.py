@@ -1,7 +1,7 @@
 import pytest
 from small_sweep import planned
 
-from apollo_core.catalogue import ENCODERS
+from apollo_core.catalogue import ENCODERS, LLMS
 from apollo_core.errors import BadInput
 from apollo_core.microworld.parts import PARTS_VERSION
 from orchestrator.fetching import HubSource
@@ -115,6 +115,24 @@ def test_a_known_name_keeps_its_family_for_weights_of_ones_own():
 def test_the_size_of_an_unknown_language_model_is_that_of_the_nearest_known_one():
     assert llm_reference({}, "some/model", 7.5).geometry.hidden == 3584
     assert llm_reference({}, "some/model", 0.5).geometry.hidden == 896
+
+
+def test_an_unknown_name_is_told_with_the_names_of_its_own_kind_each_once():
+    models = {
+        "own-siglip": ModelSource(source="micro:siglip"),
+        "siglip-so400m": ModelSource(source="./weights"),
+        "mine": ModelSource(source="a/b", family="clip"),
+        "talker": ModelSource(source="micro:qwen2-xs"),
+        "reader": ModelSource(source="org/language"),
+    }
+    with pytest.raises(ValueError, match="unknown encoder 'siglp'") as caught:
+        encoder_reference(models, "siglp")
+    offered = str(caught.value).split("Known: ")[1].split(", ")
+    assert offered == sorted({*ENCODERS, "own-siglip", "mine"})
+    with pytest.raises(ValueError, match="unknown language model 'talkr'") as caught:
+        llm_reference(models, "talkr", 0.5)
+    offered = str(caught.value).split("Known: ")[1].split(", ")
+    assert offered == sorted({*LLMS, "talker", "reader"})
 
 
 def test_a_full_size_plan_reads_no_network(tmp_path, cache):
