@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from rich.table import Table
 
+from apollo_core.catalogue import ENCODERS, INTEGRATIONS, JOININGS, RESAMPLERS
 from apollo_core.design import MODALITIES, Design, Mixture
+from apollo_core.schedules import NAMED
 from orchestrator.plan import Plan
 from orchestrator.schedule_types import PresetSchedule
 from orchestrator.sweep_types import Sweep
@@ -30,6 +32,28 @@ def answers_table(plan: Plan) -> Table:
         answers = dict.fromkeys(each for design in designs for each in answer(design, plan.sweep))
         table.add_row(question, ", ".join(answers))
     return table
+
+
+def also_built(plan: Plan) -> str:
+    """What a published sweep could name too: the catalogue, less what its designs are made of."""
+    designs = [variant.resolved for variant in plan.variants]
+    used = {
+        question: {each for design in designs for each in answer(design, plan.sweep)}
+        for question, answer in _QUESTIONS.items()
+    }
+    presets = {s.preset for s in plan.sweep.schedules.values() if isinstance(s, PresetSchedule)}
+    known = {
+        "encoders": [name for name, entry in ENCODERS.items() if entry.built],
+        "joining": [name for name, built in JOININGS.items() if built],
+        "resampler": [name for name, built in RESAMPLERS.items() if built],
+        "integration": [name for name, built in INTEGRATIONS.items() if built],
+        "schedule": [name for name in NAMED if name not in presets],
+    }
+    left = {
+        question: [name for name in names if name not in used[question]]
+        for question, names in known.items()
+    }
+    return "; ".join(f"{question} {', '.join(names)}" for question, names in left.items() if names)
 
 
 def _resampler(design: Design, sweep: Sweep) -> list[str]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cost import PlanCost, Total
-from orchestrator.design_view import answers_table, axes_table
+from orchestrator.design_view import also_built, answers_table, axes_table
 from orchestrator.differences import Difference
 from orchestrator.model_sizes import ModelSizes, trained_parameters
 from orchestrator.plan import Plan, StageNode
@@ -33,6 +33,9 @@ def show_plan(console: Console, plan: Plan, cost: PlanCost) -> None:
     )
     console.print(axes_table(plan))
     console.print(answers_table(plan))
+    # A sweep on a generated world has tiny parts of its own.
+    if plan.world is None and (rest := also_built(plan)):
+        console.print(f"Built too, and not in this sweep: {rest}.", style="dim", highlight=False)
     console.print(_sizes(plan))
     console.print(_stages(plan, cost))
     console.print(_costs(cost))

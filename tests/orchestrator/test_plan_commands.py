@@ -10,6 +10,8 @@ import yaml
 from small_sweep import small, write
 from typer.testing import CliRunner
 
+from apollo_core.catalogue import ENCODERS, INTEGRATIONS, JOININGS, RESAMPLERS
+from apollo_core.schedules import NAMED
 from orchestrator.cli import app, main
 
 HEAVY = ("torch", "transformers", "ray", "mlflow", "pandas")
@@ -67,6 +69,13 @@ def test_plan_shows_counts_sharing_and_cost(tmp_path, store):
     assert "3 designs x 1 scale x 1 seed = 3 variants" in shown
     for word in ("pretrain", "align", "sft", "evaluate", "shared by", "saved by sharing"):
         assert word in shown
+
+
+def test_the_plan_of_the_study_names_all_that_is_built_and_nothing_that_is_not(store):
+    shown = run("plan", SWEEPS / "apollo84.yaml", "--store", store)
+    built = [*ENCODERS, *RESAMPLERS, *INTEGRATIONS, *JOININGS, *NAMED]
+    assert [name for name in built if name not in shown] == []
+    assert "not yet" not in shown
 
 
 def test_plan_writes_nothing(tmp_path, store):
