@@ -82,8 +82,8 @@ def matched_pairs(designs: pd.DataFrame, axes: tuple[str, ...], axis: str) -> li
     return [
         (first, second)
         for group in groups
-        for first, second in combinations(group.index, 2)
-        if group.at[first, axis] != group.at[second, axis]
+        for (first, level), (second, other) in combinations(group[axis].to_dict().items(), 2)
+        if level != other
     ]
 
 

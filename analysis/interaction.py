@@ -21,13 +21,12 @@ from scipy import stats
 
 from analysis.item_scores import ItemScores, influence, scores_under
 from analysis.scores import Scores, rounding_of
+from analysis.two_way_fit import additive_rest, group_rest, permutation_p, scale_basis, sum_up
 from analysis.weighted import chunks
 
 Term = Literal["scale", "design", "scale x design"]
 # Fewer crossed replicates have fewer than 32 ways to turn their signs: no p below .05 is possible.
 FEWEST_TO_FLIP = 6
-# Numbers that one permutation test may look at; beyond it is left out rather than cut short.
-ROOM = 40_000_000
 
 
 @dataclass(frozen=True)
@@ -43,21 +42,6 @@ class AnovaRow:
     p: float | None
     partial_eta2: float | None
     p_permutation: float | None = None
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Runs summed up by cell, all that least squares needs: shape (cells,) each.
-
-    `within` is the sum of squares of runs about their cell's mean, on `freedom` degrees.
-    """
-
-    scale: NDArray[np.intp]
-    design: NDArray[np.intp]
-    mean: Scores
-    count: NDArray[np.intp]
-    within: float
-    freedom: int
 
 
 def crossed_anova(
@@ -130,29 +114,21 @@ def nested_anova(
     cells = sum_up(scores, scale, design)
     if cells.freedom < 1 or np.unique(cells.scale).size < 2 or np.unique(cells.design).size < 2:
         return ()
-    rows, columns = _indicators(cells.scale), _indicators(cells.design)
-    rests = {name: _rest(cells, x) for name, x in (("scale", rows), ("design", columns))}
-    additive, rank = _rest(cells, np.hstack([rows, columns[:, 1:]]))
-    floor = (rounding_of(scores) * 1e3) ** 2
+    scales = scale_basis(cells)
+    weighted = np.sqrt(cells.count) * cells.mean
+    additive = float(additive_rest(cells, scales, weighted[None, :])[0])
+    designs, rank = np.unique(cells.design).size, np.unique(cells.design).size + scales.shape[1]
+    of_scale = group_rest(cells, cells.scale) - additive
+    of_design = group_rest(cells, cells.design) - additive
     both = cells.mean.size - rank
-    p = _shuffled(scores, scale, design, cells, rng, draws) if both else None
+    floor = (rounding_of(scores) * 1e3) ** 2
+    p = permutation_p(scores, scale, design, cells, scales, rng, draws) if both else None
     error = (cells.within, cells.freedom)
     return (
-        _row("scale", rests["design"][0] - additive, rank - rests["design"][1], *error, floor),
-        _row("design", rests["scale"][0] - additive, rank - rests["scale"][1], *error, floor),
+        _row("scale", of_design, rank - designs, *error, floor),
+        _row("design", of_scale, rank - np.unique(cells.scale).size, *error, floor),
         _row("scale x design", additive, both, *error, floor, p),
     )
-
-
-def sum_up(scores: Scores, scale: NDArray[np.intp], design: NDArray[np.intp]) -> Cells:
-    """Sum runs up by cell; cells come in the order of scale, then design."""
-    width = int(design.max(initial=-1)) + 1
-    place, code, count = np.unique(scale * width + design, return_inverse=True, return_counts=True)
-    mean = np.bincount(code, weights=scores) / count if place.size else np.zeros(0)
-    within = float(np.sum((scores - mean[code]) ** 2)) if place.size else 0.0
-    freedom = int(scores.size - place.size)
-    # width is 0 only where there is no cell to divide by it.
-    return Cells(place // max(width, 1), place % max(width, 1), mean, count, within, freedom)
 
 
 def video_values(items: ItemScores) -> Scores:
@@ -194,53 +170,6 @@ def _sign_flips(contrasts: Scores, rng: np.random.Generator, draws: int) -> floa
         drawn = np.sum((signs @ contrasts.T / k) ** 2, axis=1)
         reached += int(np.sum(drawn >= at * (1 - 1e-9)))
     return reached / (draws + 1)
-
-
-def _indicators(codes: NDArray[np.intp]) -> Scores:
-    return (codes[:, None] == np.unique(codes)).astype(float)
-
-
-def _rest(cells: Cells, model: Scores) -> tuple[float, int]:
-    """Weighted residual sum of squares of the cells' means about a model, and its rank."""
-    weight = np.sqrt(cells.count)
-    fit, _, rank, _ = np.linalg.lstsq(weight[:, None] * model, weight * cells.mean, rcond=None)
-    return float(np.sum((weight * (cells.mean - model @ fit)) ** 2)), int(rank)
-
-
-def _shuffled(
-    scores: Scores,
-    scale: NDArray[np.intp],
-    design: NDArray[np.intp],
-    cells: Cells,
-    rng: np.random.Generator,
-    draws: int,
-) -> float | None:
-    """Share of shuffled residuals with at least as large an F; None where it would take too long.
-
-    Fitted additive values drop out of both sums of squares, so that residuals alone are shuffled.
-    """
-    if scores.size * draws > ROOM:
-        return None
-    weight = np.sqrt(cells.count)
-    rows, columns = _indicators(cells.scale), _indicators(cells.design)
-    basis, values, _ = np.linalg.svd(
-        weight[:, None] * np.hstack([rows, columns[:, 1:]]), full_matrices=False
-    )
-    basis = basis[:, values > values.max() * 1e-10]
-    width = int(design.max()) + 1
-    _, code = np.unique(scale * width + design, return_inverse=True)
-    fitted = basis @ (basis.T @ (weight * cells.mean)) / weight
-    rest = scores - fitted[code]
-    member = (code[:, None] == np.arange(weight.size)).astype(float)
-    shuffled = np.vstack([rest, rng.permuted(np.tile(rest, (draws, 1)), axis=1)])
-    means = shuffled @ member / weight  # cell means times the root of their runs
-    both = np.sum((means - (means @ basis) @ basis.T) ** 2, axis=1)
-    within = np.sum(shuffled**2, axis=1) - np.sum(means**2, axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        f = both / within
-    if not np.isfinite(f[0]):
-        return None
-    return float(np.mean(f >= f[0] * (1 - 1e-9)))
 
 
 def _row(
