@@ -43,6 +43,7 @@ def render_page(
     title: str,
     provenance: Mapping[str, object],
     hidden_metrics: int,
+    data: Sequence[Mapping[str, object]] = (),
 ) -> str:
     """Render the page.
 
@@ -50,6 +51,9 @@ def render_page(
         sections: one per metric shown, in order.
         provenance: flat facts about where the scores came from.
         hidden_metrics: how many metrics are in report.json only.
+        data: of each training stage `stage`, `trained`, `ended_early`, `skipped` and `sets`; of
+            each set `set`, `size`, `stages`, `drawn`, `epochs` and `share`. What differs between
+            stages has `least`, `median` and `most`.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -68,6 +72,7 @@ def render_page(
         rule=RULE,
         n_designs=len(table.designs),
         provenance=provenance,
+        data=data,
         hidden_metrics=hidden_metrics,
         missing=table.missing,
     )

@@ -56,11 +56,13 @@ def report_on_file(
     title: str = "Scaling consistency",
     provenance: Mapping[str, object] | None = None,
     items: Path | None = None,
+    data: Sequence[Mapping[str, object]] = (),
 ) -> FileReport:
     """Read a score table and write its report into `out_dir`, which is made if need be.
 
     Args:
         items: the item table behind the scores, if there is one.
+        data: what each training stage was fed, where the scores are a sweep's.
 
     Raises:
         TableError: a table, an option or `out_dir` cannot be used; nothing is written then.
@@ -82,7 +84,9 @@ def report_on_file(
         table = replace(table, warnings=(*table.warnings, *read.warnings))
         facts["items"] = f"{Path(items).name}, metrics covered: {len(answers)}"
     findings = find(table, answers)
-    paths = write_report(table, out_dir, title=title, provenance=facts, findings=findings)
+    paths = write_report(
+        table, out_dir, title=title, provenance=facts, findings=findings, data=data
+    )
     shown = shown_metrics(table.metrics)
     units = {metric: score_unit(table, metric) for metric in shown}
     axis_lines = [
@@ -101,6 +105,7 @@ def write_report(
     provenance: Mapping[str, object],
     title: str = "Scaling consistency",
     findings: Findings | None = None,
+    data: Sequence[Mapping[str, object]] = (),
 ) -> ReportPaths:
     """Write report.html, report.json, scores.csv and figures/ (PNG and SVG) into `out_dir`.
 
@@ -115,13 +120,15 @@ def write_report(
     shown = shown_metrics(table.metrics)
     sections = [_section(table, found, metric, len(shown)) for metric in shown]
     hidden = len(table.metrics) - len(shown)
-    page = render_page(table, sections, title=title, provenance=provenance, hidden_metrics=hidden)
+    page = render_page(
+        table, sections, title=title, provenance=provenance, hidden_metrics=hidden, data=data
+    )
     pictures = [p for s in sections for p in (s.heatmap, *s.scatters) if p]
     files: dict[str, bytes] = {}
     for picture in pictures:
         files[f"figures/{picture.name}.png"] = picture.png
         files[f"figures/{picture.name}.svg"] = picture.svg
-    document = to_document(table, found, provenance, figures=sorted(files))
+    document = to_document(table, found, provenance, figures=sorted(files), data=data)
     files["scores.csv"] = table.rows.to_csv(index=False, lineterminator="\n").encode()
     files["report.html"] = page.encode()
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
@@ -147,6 +154,7 @@ def to_document(
     provenance: Mapping[str, object],
     *,
     figures: Sequence[str],
+    data: Sequence[Mapping[str, object]] = (),
 ) -> dict[str, object]:
     """Assemble report.json: every number the page shows, for every metric. None is JSON's null."""
     return {
@@ -162,6 +170,7 @@ def to_document(
         "cell_errors": [asdict(error) for error in found.cell_errors],
         "missing": [asdict(cell) for cell in table.missing],
         "provenance": dict(provenance),
+        "data": list(data),
         "scales": [
             {"scale": scale, "size": table.sizes[scale] if table.sizes else None}
             for scale in table.scales

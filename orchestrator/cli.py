@@ -151,6 +151,7 @@ def _report_on_sweep(
     from orchestrator.score_table import write_items, write_scores
     from orchestrator.store import open_store
     from orchestrator.sweep_report import ITEM_TABLE, finish_report, provenance_of
+    from orchestrator.training_data import training_data
 
     opened = open_store(store)
     record = known_sweep(sweep, opened)
@@ -162,9 +163,14 @@ def _report_on_sweep(
         write_scores(record, opened, table)
         answers = Path(folder) / ITEM_TABLE
         write_items(record, opened, answers)
-        facts = provenance_of(record, opened)
         found = report_on_file(
-            table, options, out, title=record.name, provenance=facts, items=answers
+            table,
+            options,
+            out,
+            title=record.name,
+            provenance=provenance_of(record, opened),
+            items=answers,
+            data=training_data(record, opened),
         )
     paths = found.paths
     files = [paths.html, paths.json, paths.scores, *paths.figures]

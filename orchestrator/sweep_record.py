@@ -61,11 +61,15 @@ class VariantRecord(Frozen):
 
 
 class SweepRecord(Frozen):
-    """A planned sweep, as far as its results are concerned."""
+    """A planned sweep, as far as its results are concerned.
+
+    `sets`: fingerprint of each data set that is trained on -> its name in the sweep file.
+    """
 
     name: str
     variants: tuple[VariantRecord, ...]
     stages: dict[str, StageRecord]
+    sets: dict[str, str] = Field(default_factory=dict[str, str])
 
     def label(self, key: str) -> str:
         """A stage's name for people: what it is, of which part or replicate, shared by how many."""
@@ -118,7 +122,24 @@ def record_of(plan: Plan) -> SweepRecord:
             )
             for key, node in plan.stages.items()
         },
+        sets=_sets(plan),
     )
+
+
+def _sets(plan: Plan) -> dict[str, str]:
+    """Names by fingerprint; those of one manifest together."""
+    manifests = {
+        node.locations[fingerprint]: fingerprint
+        for node in plan.stages.values()
+        if isinstance(node.identity, TrainIdentity)
+        for share in node.identity.data
+        for fingerprint in share.sets
+    }
+    names: dict[str, list[str]] = {}
+    for name, data in plan.sweep.data.sets.items():
+        if fingerprint := manifests.get(str(plan.media_root / data.manifest)):
+            names.setdefault(fingerprint, []).append(name)
+    return {fingerprint: ", ".join(found) for fingerprint, found in names.items()}
 
 
 def _part(node: StageNode) -> str:

@@ -22,6 +22,7 @@ ENCODERS = {
     "internvideo2-1b": "internvideo2",
     "videomae-large": "videomae",
     "vjepa-huge": "vjepa",
+    "vjepa-large": "vjepa",
     "vjepa2-large": "vjepa2",
 }
 LLMS = ("qwen2-xs", "qwen2-s", "qwen2-m", "qwen2-l")
