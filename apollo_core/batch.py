@@ -121,9 +121,8 @@ def _clips(media: Sequence[Shown]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _asked(encoded: Sequence[Encoded], media: Sequence[Shown], shown: Sequence[int]) -> np.ndarray:
-    """One padded row for each medium; media of one sample have its one question."""
-    questions = asked_of(encoded, shown, len(media))
-    rows = [ids for ids, one in zip(questions, media, strict=True) for _ in one.counts]
+    """One padded row for each medium."""
+    rows = asked_of(encoded, media, shown)
     padded = np.full((len(rows), max(map(len, rows), default=0)), NO_WORD, np.int64)
     for row, ids in zip(padded, rows, strict=True):
         row[: len(ids)] = ids

@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerBase
 
 from apollo_core.errors import BadData
 from apollo_core.integration import CUT, END, MARKS, START, VISUAL
+from apollo_core.text_pieces import ids_of_pieces
 
 IGNORED = -100
 TEXT, MARK_START, MARK_END = -1, -2, -3
@@ -41,6 +42,9 @@ FIXED: dict[str, Any] = {"enable_thinking": False, "date_string": _DATE}
 _CLOCK = "{% macro strftime_now(format) %}" + _DATE + "{% endmacro %}"
 
 _PIECES = re.compile(f"([{MARKS}{CUT}])")
+
+# Qwen3 writes one where an answer is asked for and before the last answer, not before earlier ones.
+_EMPTY_THOUGHT = re.compile(r"<think>\s*</think>\s*\Z")
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,10 @@ def encode_training(
 ) -> Encoded:
     """Encode a conversation; every assistant turn is supervised, nothing else.
 
+    The tokens are those of the conversation as the template writes it. A thinking model's template
+    writes an empty thought before the last answer only, although it would have asked for each
+    earlier one behind one too: those are trained without.
+
     Args:
         tokenizer: with or without a chat template.
         turns: (role, text) in order, a `system` turn only as the first; texts hold marks where
@@ -79,26 +87,39 @@ def encode_training(
             or it refuses the conversation.
     """
     turns = _written(tokenizer, turns)
-    special = _special(tokenizer)
     full = _render(tokenizer, turns, ask=False)
-    spans: list[tuple[int, int]] = []
-    for index, (role, _) in enumerate(turns):
-        if role != "assistant":
-            continue
-        before = _render(tokenizer, turns[:index], ask=True)
-        last = index == len(turns) - 1
-        after = full if last else _render(tokenizer, turns[: index + 1], ask=False)
-        if not (after.startswith(before) and full.startswith(after)):
-            raise BadData(
-                "the tokenizer's chat template rewrites earlier turns; give the language model a "
-                "template that only appends"
-            )
-        # A line break behind the end of a turn is no part of the answer; without an end token it
-        # is all that ends it.
-        closed = special is not None and special.search(after, len(before))
-        ended = after.rstrip() if closed else after
-        spans.append((len(before), len(ended)))
+    answers = [index for index, (role, _) in enumerate(turns) if role == "assistant"]
+    spans = [_answer_span(tokenizer, turns, index, full) for index in answers]
     return _encode(tokenizer, full, spans, tokens_per_clip)
+
+
+def _answer_span(
+    tokenizer: PreTrainedTokenizerBase, turns: Sequence[tuple[str, str]], index: int, full: str
+) -> tuple[int, int]:
+    """From where to where `full` holds what the template answers in turn `index`.
+
+    What it answers is found where the turn is the last: behind the words that ask for it. Before an
+    earlier answer, `full` may lack the empty thought of a thinking model.
+    """
+    before = _render(tokenizer, turns[:index], ask=True)
+    last = index == len(turns) - 1
+    after = full if last else _render(tokenizer, turns[: index + 1], ask=False)
+    opening, said = before, after[len(before) :]
+    if not full.startswith(after):
+        opening = _EMPTY_THOUGHT.sub("", before)
+        # With the thought, Qwen3 strips line breaks off the beginning of an answer.
+        rest = full[len(opening) :]
+        opening += rest[: len(rest) - len(rest.lstrip("\n"))]
+    if not (after.startswith(before) and full.startswith(opening + said)):
+        raise BadData(
+            "the tokenizer's chat template rewrites earlier turns, and not only by leaving out an "
+            "empty <think></think>; give the language model a template that only appends"
+        )
+    # A line break behind the end of a turn is no part of the answer; without an end token it is all
+    # that ends it.
+    special = _special(tokenizer)
+    ended = said.rstrip() if special is not None and special.search(said) else said
+    return len(opening), len(opening) + len(ended)
 
 
 def encode_answer(
@@ -154,12 +175,17 @@ def _special(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str] | None:
 
 @lru_cache(maxsize=8)
 def _takes_system(tokenizer: PreTrainedTokenizerBase, template: str) -> bool:
-    probe = "apollo"
+    """Whether the template writes a system turn, and in the same place however long the rest is:
+    Mistral's writes it into the last question, and not at all where an answer follows that."""
+    probe, asked, answered = "apollo", ("user", "?"), ("assistant", "!")
+    turns = [("system", probe), asked, answered, asked, answered]
     try:
-        turns = [("system", probe), ("user", "?")]
-        return probe in _apply(tokenizer, template, turns, ask=True)
+        short = _apply(tokenizer, template, turns[:2], ask=True)
+        long = _apply(tokenizer, template, turns, ask=False)
     except jinja2.TemplateError:
         return False
+    head, found, _ = short.partition(probe)
+    return bool(found) and long.startswith(head + probe)
 
 
 def _template(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -215,11 +241,8 @@ def _encode(
     source: list[int] = []
     visual = 0
     pieces = _pieces(text, spans)
-    texts = dict.fromkeys(piece for piece, _ in pieces if piece not in MARKS)
-    # All at once: a call costs more than a sentence.
-    encoded = tokenizer([*texts], add_special_tokens=False)["input_ids"] if texts else []
-    ids_of = dict(zip(texts, encoded, strict=True))
-    for piece, supervised in pieces:
+    read = ids_of_pieces(tokenizer, [piece for piece, _ in pieces])
+    for (piece, supervised), ids in zip(pieces, read, strict=True):
         if piece == VISUAL:
             ids = [0] * tokens_per_clip
             where = list(range(visual, visual + tokens_per_clip))
@@ -227,7 +250,6 @@ def _encode(
         elif piece in (START, END):
             ids, where = [0], [MARK_START if piece == START else MARK_END]
         else:
-            ids = ids_of[piece]
             where = [TEXT] * len(ids)
         tokens += ids
         source += where

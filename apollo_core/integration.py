@@ -34,8 +34,8 @@ class Format:
         clip: one clip; may name {from_clock}, {to_clock} (MM:SS), {from_s}, {to_s} (seconds with
             one decimal).
         between: what stands between two clips.
-        before: what stands before the first; may name {count} (in words), {length} (of a clip,
-            seconds), {duration} (of the video, H:MM:SS).
+        before: what stands before the first; may name {clips} (how many, in words, and of what
+            length), {duration} (of the video, H:MM:SS).
         still: an image, or a single frame out of its time: never a timestamp, since it has none.
     """
 
@@ -51,7 +51,8 @@ _MARKED = f"<vid_start>{_TOKEN}<vid_end>"
 # `seconds` is what the released models' loader writes (`apollo/mm_utils.py`), but for three things:
 # it gives the moments of a clip's first and last frame, here stand the clip's own
 # ends, as in the study's formats; it adds microseconds to a duration that is not whole, here it is
-# rounded to what [H:MM:SS] announces; it computes moments as index / average rate.
+# rounded to what [H:MM:SS] announces; it computes moments as index / average rate. It knows no
+# merged clips: there each line counts as one, and no length is given, which they don't share.
 FORMATS: dict[Integration, Format] = {
     "plain": Format(1, _TOKEN),
     "separators": Format(1, _MARKED, still=_MARKED),
@@ -63,8 +64,8 @@ FORMATS: dict[Integration, Format] = {
         1,
         "{from_s:.1f}-{to_s:.1f} seconds: <vid_token>",
         between=",\n",
-        before="You are provided the following series of {count}, {length:g} second clips "
-        "from a {duration} [H:MM:SS] video.\n",
+        before="You are provided the following series of {clips} from a {duration} [H:MM:SS] "
+        "video.\n",
     ),
 }
 
@@ -86,17 +87,18 @@ def write_video(
     """
     form = FORMATS[integration]
     stretches = written_clips(clips, memory)
+    merged = len(stretches) < len(clips)
     before = form.before.format(
-        count=in_words(len(stretches)),
-        length=round(_length(clips[0]), 2),
+        clips=in_words(len(stretches))
+        + (" clips" if merged else f", {round(_length(clips[0]), 2):g} second clips"),
         duration=long_clock(duration),
     )
     written = (
         form.clip.format(
             from_clock=clock(one.start),
             to_clock=clock(one.end),
-            from_s=one.start,
-            to_s=one.end,
+            from_s=_exact(one.start),
+            to_s=_exact(one.end),
         ).replace(_TOKEN, _TOKEN * one.places)
         for one in stretches
     )
@@ -110,14 +112,19 @@ def write_still(integration: Integration) -> str:
 
 def clock(seconds: float) -> str:
     """`MM:SS`, rounded down; minutes go on past 59 (`75:03`) as the format has no hours."""
-    minutes, rest = divmod(int(seconds), 60)
+    minutes, rest = divmod(int(_exact(seconds)), 60)
     return f"{minutes:02d}:{rest:02d}"
 
 
 def long_clock(seconds: float) -> str:
     """`H:MM:SS`, rounded to the nearest second; hours go on past 23."""
-    minutes, rest = divmod(round(seconds), 60)
+    minutes, rest = divmod(round(_exact(seconds)), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def _exact(seconds: float) -> float:
+    """Without the noise of floats: a clip that begins at 1.9999999999999998 s begins at 2 s."""
+    return round(seconds, 6)
 
 
 _UNITS = (

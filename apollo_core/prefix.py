@@ -18,7 +18,7 @@ from transformers import DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from apollo_core.answer_logits import head_only
-from apollo_core.asking import question
+from apollo_core.asking import questions
 from apollo_core.batch import Batch, collate
 from apollo_core.chat import IGNORED, TEXT, Encoded
 from apollo_core.media import Shown
@@ -108,7 +108,7 @@ def beginnings(
         return
     with torch.inference_mode():
         features = model.features(_alone(model, rows[0], shown))
-    for _, same in groupby(rows, key=question):
+    for _, same in groupby(rows, key=lambda row: questions(row, shown)):
         group = list(same)
         yield begin(model, group, shown, passes=passes, features=features), group
 

@@ -183,6 +183,38 @@ GEMMA2 = (
     "{{ m['content'] | trim }}<end_of_turn>\n{% endfor %}"
     "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
 )
+# As Mistral 7B v0.3's: a system turn stands in the last question, where no answer follows it.
+MISTRAL3 = (
+    "{% if messages[0]['role'] == 'system' %}{% set system = messages[0]['content'] %}"
+    "{% set turns = messages[1:] %}{% else %}{% set turns = messages %}{% endif %}"
+    "{{ bos_token }}{% for m in turns %}{% if m['role'] == 'user' %}[INST] "
+    "{% if loop.last and system is defined %}{{ system + '\n\n' }}{% endif %}"
+    "{{ m['content'] }}[/INST]{% else %} {{ m['content'] | trim }}{{ eos_token }}{% endif %}"
+    "{% endfor %}"
+)
+# A cousin writes it into the last question whatever follows.
+MISTRAL_LAST = MISTRAL3.replace(
+    "{% if loop.last and", "{% if (loop.last or loop.index0 == turns | length - 2) and"
+)
+# As Qwen3's: an empty thought where an answer is asked for and before answers behind the last
+# question, none before earlier answers; what an answer says as a thought is taken out of it.
+QWEN3 = (
+    "{% set ns = namespace(asked=-1) %}"
+    "{% for m in messages %}{% if m['role'] == 'user' %}{% set ns.asked = loop.index0 %}{% endif %}"
+    "{% endfor %}"
+    "{% for m in messages %}{% set said = m['content'] %}<|im_start|>{{ m['role'] + '\n' }}"
+    "{% if m['role'] == 'assistant' %}{% set thought = '' %}"
+    "{% if '</think>' in said %}"
+    "{% set thought = said.split('</think>')[0].split('<think>')[-1].strip('\n') %}"
+    "{% set said = said.split('</think>')[-1].lstrip('\n') %}{% endif %}"
+    "{% if loop.index0 > ns.asked %}"
+    "{{ '<think>\n' + thought + '\n</think>\n\n' + said.lstrip('\n') }}"
+    "{% else %}{{ said }}{% endif %}"
+    "{% else %}{{ said }}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if enable_thinking is defined and enable_thinking is false %}"
+    "{{ '<think>\n\n</think>\n\n' }}{% endif %}{% endif %}"
+)
 # Says nothing of a system turn, as old templates do.
 DEAF = (
     "{% for m in messages %}{% if m['role'] != 'system' %}[{{ m['role'] }}] {{ m['content'] }}</s>"
@@ -198,8 +230,13 @@ FAMILIES = {
     ),
     "gemma2": (GEMMA2, "<eos>", "<end_of_turn>", ["<bos>", "<start_of_turn>", "<end_of_turn>"]),
     "deaf": (DEAF, "</s>", "</s>", []),
+    "mistral3": (MISTRAL3, "</s>", "</s>", ["[INST]", "[/INST]"]),
+    "mistral-last": (MISTRAL_LAST, "</s>", "</s>", ["[INST]", "[/INST]"]),
+    "qwen3": (QWEN3, "<|im_end|>", "<|im_end|>", ["<|im_start|>"]),
 }
-BEGIN = {"llama3": "<|begin_of_text|>", "gemma2": "<bos>"}
+# Between an answer's opening and its words.
+SPACE = {"mistral3": " ", "mistral-last": " "}
+BEGIN = {"mistral3": "<s>", "mistral-last": "<s>", "llama3": "<|begin_of_text|>", "gemma2": "<bos>"}
 
 
 def byte_level(family: str) -> PreTrainedTokenizerFast:
@@ -239,7 +276,8 @@ def test_loss_is_on_every_answer_and_its_end_and_on_nothing_else(family):
     here = encoded.labels != IGNORED
     assert (encoded.labels[here] == encoded.tokens[here]).all()
     said = text_of(tokenizer, encoded.labels[here])
-    assert said == f"a circle{end}a red one{end}yes{end}"
+    gap = SPACE.get(family, "")
+    assert said == "".join(f"{gap}{answer}{end}" for answer in ("a circle", "a red one", "yes"))
     assert encoded.clips_tokens == 6
 
 
@@ -264,15 +302,21 @@ def test_positions_are_those_of_the_template_as_its_own_tokenizer_reads_it(famil
         ),
         ("gemma2", "<bos><start_of_turn>user\nbe brief\n\nwhat?<end_of_turn>\n"),
         ("deaf", "[user] be brief\n\nwhat?</s>"),
+        ("mistral3", "<s>[INST] be brief\n\nwhat?[/INST]"),
+        ("mistral-last", "<s>[INST] be brief\n\nwhat?[/INST]"),
+        ("qwen3", "<|im_start|>system\nbe brief<|im_end|>\n<|im_start|>user\nwhat?<|im_end|>"),
     ],
 )
 def test_a_system_turn_is_never_lost_and_never_learned(family, expected):
     tokenizer = TOKENIZERS[family]
     turns = [("system", "be brief"), ("user", "what?"), ("assistant", "a circle")]
-    encoded = encode_training(tokenizer, turns, tokens_per_clip=1)
-    assert text_of(tokenizer, encoded.tokens).startswith(expected)
-    said = text_of(tokenizer, encoded.labels[encoded.labels != IGNORED])
-    assert said == f"a circle{FAMILIES[family][2]}"
+    answer = f"{SPACE.get(family, '')}a circle{FAMILIES[family][2]}"
+    for times in (1, 2):
+        conversation = [turns[0], *turns[1:] * times]
+        encoded = encode_training(tokenizer, conversation, tokens_per_clip=1)
+        assert text_of(tokenizer, encoded.tokens).startswith(expected)
+        said = text_of(tokenizer, encoded.labels[encoded.labels != IGNORED])
+        assert said == answer * times
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -289,7 +333,7 @@ def test_data_that_spell_special_tokens_never_become_them(family):
     assert ours[0] == ours[1]
     end = FAMILIES[family][2]
     said = found.labels[found.labels != IGNORED]
-    assert text_of(tokenizer, said) == f"red{forged}{forged}{end}"
+    assert text_of(tokenizer, said) == f"{SPACE.get(family, '')}red{forged}{forged}{end}"
     asked = encode_answer(tokenizer, wicked[0][1], wicked[1][1], tokens_per_clip=1)
     length = len(asked.tokens)
     assert asked.tokens.tolist() == found.tokens[:length].tolist()
@@ -342,3 +386,34 @@ def test_a_conversation_that_the_template_refuses_is_bad_data():
         encode_training(
             TOKENIZERS["gemma2"], [("assistant", "red"), ("user", "why?")], tokens_per_clip=1
         )
+
+
+def test_a_thinking_models_earlier_answers_are_trained_where_its_template_writes_them():
+    tokenizer = TOKENIZERS["qwen3"]
+    encoded = encode_training(tokenizer, TURNS, tokens_per_clip=1)
+    messages = [{"role": role, "content": text} for role, text in TURNS]
+    assert text_of(tokenizer, encoded.tokens) == tokenizer.apply_chat_template(
+        messages, tokenize=False
+    )
+    assert text_of(tokenizer, encoded.tokens).count("<think>") == 1
+    before = encoded.tokens[: np.flatnonzero(encoded.labels != IGNORED)[-1]]
+    asked = tokenizer.apply_chat_template(
+        messages[:-1], tokenize=False, add_generation_prompt=True, enable_thinking=False
+    )
+    assert text_of(tokenizer, before).startswith(str(asked))
+
+
+def test_line_breaks_that_a_thinking_models_template_strips_are_no_part_of_an_answer():
+    tokenizer, end = TOKENIZERS["qwen3"], "<|im_end|>"
+    turns = [(role, f"\n\n{text}") for role, text in TURNS]
+    encoded = encode_training(tokenizer, turns, tokens_per_clip=1)
+    said = text_of(tokenizer, encoded.labels[encoded.labels != IGNORED])
+    assert said == f"red{end}left{end}"
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_an_answer_that_a_template_takes_for_a_thought_is_refused_and_never_lost(at):
+    turns = [*TURNS]
+    turns[at] = ("assistant", "<think>a circle</think>red")
+    with pytest.raises(BadData, match="rewrites earlier turns"):
+        encode_training(TOKENIZERS["qwen3"], turns, tokens_per_clip=1)

@@ -74,7 +74,7 @@ TEMPLATES = {
     "separators": (1, "7abb3e73f43e"),
     "timestamps": (1, "7fa1e233aa73"),
     "timestamps-separators": (1, "d6ef6cb41980"),
-    "seconds": (1, "4cfb73ec277b"),
+    "seconds": (1, "0c45cc151f69"),
 }
 
 
@@ -102,10 +102,33 @@ def test_an_image_has_no_timestamp(integration, expected):
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
-    [(0.0, "00:00"), (59.999, "00:59"), (60.0, "01:00"), (3599.5, "59:59"), (4503.2, "75:03")],
+    [
+        *((0.0, "00:00"), (59.999, "00:59"), (60.0, "01:00"), (3599.5, "59:59"), (4503.2, "75:03")),
+        (1.9999999999999998, "00:02"),  # 3 fps, clips of two frames
+    ],
 )
 def test_the_clock_rounds_down_and_counts_minutes_past_an_hour(seconds, expected):
     assert clock(seconds) == expected
+
+
+@pytest.mark.parametrize(("fps", "frames"), [(3, 2), (10, 4), (5, 16), (30, 8)])
+def test_the_clock_of_a_clip_is_that_of_whole_seconds_where_it_begins_with_one(fps, frames):
+    sampling = FpsSampling(mode="fps", fps=fps, frames_per_clip=frames, max_clips=1000)
+    for count in (7, 8, 9, 59):
+        clips = sample([0.0], count * frames / fps, sampling)
+        expected = [
+            f"{i * frames // fps // 60:02d}:{i * frames // fps % 60:02d}" for i in range(count)
+        ]
+        assert [clock(clip.start) for clip in clips] == expected
+
+
+def test_seconds_between_two_decimals_do_not_depend_on_the_noise_of_floats():
+    noisy = [Clip(0.0, 0.7499999999999999, (0, 0), (0.25, 0.5))]
+    exact = [Clip(0.0, 0.75, (0, 0), (0.25, 0.5))]
+    assert write_video(noisy, "seconds", duration=0.75) == write_video(
+        exact, "seconds", duration=0.75
+    )
+    assert long_clock(3.4999999999999996) == long_clock(3.5)
 
 
 def test_a_clip_beyond_an_hour_is_written_in_minutes():
@@ -186,7 +209,8 @@ def test_what_was_written_reads_back_to_the_clips_spans(duration, sampling):
         text = write_video(clips, integration, duration=duration)
         assert text.count(VISUAL) == len(clips)
         if integration.startswith("timestamps"):
-            assert clock_spans(text) == [(int(clip.start), int(clip.end)) for clip in clips]
+            spans = [(round(clip.start, 6), round(clip.end, 6)) for clip in clips]
+            assert clock_spans(text) == [(int(start), int(end)) for start, end in spans]
         if integration == "seconds":
             expected = [pytest.approx((clip.start, clip.end), abs=0.051) for clip in clips]
             assert second_spans(text) == expected

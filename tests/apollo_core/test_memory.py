@@ -45,3 +45,18 @@ def test_a_merged_stretch_is_one_line_with_all_its_places():
         f"clip from 00:12-00:14: {START}{VISUAL}{END}"
     )
     assert write_video(clips(7), "plain", duration=14.0, memory=MEMORY) == VISUAL * 5
+
+
+def test_a_merged_stretch_counts_as_one_clip_and_no_length_is_claimed_that_it_lacks():
+    merged = write_video(clips(7), "seconds", duration=14.0, memory=MEMORY)
+    assert merged == (
+        "You are provided the following series of three clips from a 0:00:14 [H:MM:SS] video.\n"
+        f"0.0-10.0 seconds: {VISUAL * 3},\n"
+        f"10.0-12.0 seconds: {VISUAL},\n"
+        f"12.0-14.0 seconds: {VISUAL}"
+    )
+    one_place = write_video(clips(3), "seconds", duration=6.0, memory=MemoryBank(long=1, recent=1))
+    assert "series of two clips from" in one_place
+    whole = write_video(clips(5), "seconds", duration=10.0, memory=MEMORY)
+    assert whole == write_video(clips(5), "seconds", duration=10.0)
+    assert "series of five," in whole
