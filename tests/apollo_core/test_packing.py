@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
+from tiny_languages import gpt2, mamba, mistral
 from tiny_models import SIZES, conversations, llama, lmm, qwen2
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
     Gemma2Config,
     Gemma2ForCausalLM,
     PreTrainedModel,
@@ -22,7 +27,7 @@ from apollo_core.batch import Batch
 from apollo_core.errors import StageFailed
 from apollo_core.microworld.tokenizer import build_tokenizer
 from apollo_core.model import VideoLMM
-from apollo_core.packing import SAMPLE_WISE, Attention, pack, prepare_attention
+from apollo_core.packing import SAMPLE_WISE, Attention, Prepared, pack, prepare_attention
 
 TOKENIZER = build_tokenizer()
 ASKED = [(2, "red"), (0, "7"), (1, "yellow circle"), (0, "blue"), (3, "red")]
@@ -40,7 +45,14 @@ def windowed_qwen2() -> Qwen2ForCausalLM:
     return Qwen2ForCausalLM(Qwen2Config(**SIZES, **windows)).eval()
 
 
-MODELS: list[Callable[[], PreTrainedModel]] = [qwen2, llama, gemma2, windowed_qwen2]
+def bloom() -> BloomForCausalLM:
+    """Positions as a slope over the whole row, borders or not."""
+    return BloomForCausalLM(
+        BloomConfig(hidden_size=32, n_layer=2, n_head=4, vocab_size=SIZES["vocab_size"])
+    ).eval()
+
+
+MODELS: list[Callable[[], PreTrainedModel]] = [qwen2, llama, gemma2, windowed_qwen2, mistral]
 
 
 def a_batch() -> Batch:
@@ -108,6 +120,7 @@ def test_classes_with_plain_attention_are_attended_sample_by_sample_and_others_b
         "llama": SAMPLE_WISE,
         "gemma2": "eager",
         "windowed_qwen2": "sdpa",
+        "mistral": "sdpa",
     }
 
 
@@ -157,6 +170,55 @@ def test_a_model_that_looks_across_is_refused(monkeypatch):
     monkeypatch.setattr(llm.model, "forward", forgetful)
     with pytest.raises(StageFailed, match="LlamaForCausalLM looks from one packed conversation"):
         prepare_attention(llm, "sdpa", packed=True)
+
+
+@pytest.mark.parametrize("build", [bloom, mamba], ids=lambda build: build.__name__)
+def test_a_class_that_cannot_be_packed_goes_on_padded_and_says_why_unless_packing_is_required(
+    build,
+):
+    model = lmm(build())
+    batch = a_batch()
+    expected = model.loss(batch)
+    own = model.llm.config._attn_implementation
+    prepared = prepare_attention(model.llm, "auto", packed=True, required=False)
+    assert not prepared.packed
+    assert re.fullmatch(r"\w+ForCausalLM looks from one packed.*", prepared.why_padded)
+    assert model.llm.config._attn_implementation == own
+    assert torch.equal(model.loss(batch), expected)
+    with pytest.raises(StageFailed, match=r"looks from one packed conversation .*packing: 'off'"):
+        prepare_attention(model.llm, "auto", packed=True)
+
+
+def test_one_that_can_be_packed_has_no_reason_not_to_be():
+    for build in (*MODELS, gpt2):
+        assert prepare_attention(build(), "auto", packed=True, required=False) == Prepared(True)
+        assert prepare_attention(build(), "auto", packed=False) == Prepared(False)
+
+
+def test_a_model_that_goes_on_counting_positions_is_refused(monkeypatch):
+    llm = gpt2()
+    table = llm.get_submodule("transformer.wpe")
+    whole = table.forward
+    monkeypatch.setattr(table, "forward", lambda at: whole(torch.arange(at.shape[1])[None]))
+    with pytest.raises(StageFailed, match="something else for a packed conversation than for it"):
+        prepare_attention(llm, "auto", packed=True)
+
+
+def test_borders_are_read_off_the_device_once_a_batch_and_not_in_every_layer():
+    class Searches(TorchDispatchMode):
+        count = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            self.count += "nonzero" in func.__name__
+            return func(*args, **(kwargs or {}))
+
+    llm = llama()
+    prepare_attention(llm, "auto", packed=True)
+    embedded = torch.zeros(1, 5, 32)
+    for positions in ([0, 1, 2, 0, 1], [0, 0, 1, 2, 3]):
+        with Searches() as searches, torch.no_grad():
+            llm(inputs_embeds=embedded, position_ids=torch.tensor([positions]), use_cache=False)
+        assert (searches.count, llm.config.num_hidden_layers) == (1, 2)
 
 
 def test_a_first_token_is_predicted_by_nobody():
