@@ -22,6 +22,9 @@ _REPORTED = "reported.jsonl"
 class EventLog:
     """Writes `metrics.jsonl` of one attempt.
 
+    An attempt may report nothing and yet end well: an earlier one was stopped after the last step.
+    Its events are the earlier ones.
+
     Args:
         path: where.
         earlier: what earlier attempts reported.
@@ -40,14 +43,18 @@ class EventLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is None:
+            self._write(self._earlier)
         self._file.close()
 
     def write(self, event: Event) -> None:
         """Append an event; before the first, the earlier attempts' of the steps before it."""
-        for before in _before(event, self._earlier):
-            self._file.write(json.dumps(before) + "\n")
+        self._write([*_before(event, self._earlier), {**event, "time": round(time.time(), 3)}])
         self._earlier = []
-        self._file.write(json.dumps({**event, "time": round(time.time(), 3)}) + "\n")
+
+    def _write(self, events: Iterable[Event | JsonObject]) -> None:
+        for event in events:
+            self._file.write(json.dumps(event) + "\n")
 
 
 def carry_along(checkpoints: Path, logs: Iterable[Path]) -> list[JsonObject]:
@@ -71,9 +78,12 @@ def carry_along(checkpoints: Path, logs: Iterable[Path]) -> list[JsonObject]:
 
 
 def _before(event: Event | JsonObject, events: Iterable[JsonObject]) -> list[JsonObject]:
-    return [each for each in events if _step(each) < _step(event)]
+    """Those that an attempt whose first event this is does not report again."""
+    # Beside a step of its own it may tell after which it went on; that one was reported.
+    done = max(_number(event, "step") - 1, _number(event, "resumed_after"))
+    return [each for each in events if _number(each, "step") <= done]
 
 
-def _step(event: Event | JsonObject) -> float:
-    step = event.get("step")
-    return step if isinstance(step, int | float) else 0
+def _number(event: Event | JsonObject, name: str) -> float:
+    value = event.get(name)
+    return value if isinstance(value, int | float) else 0

@@ -142,6 +142,28 @@ def test_events_of_earlier_attempts_stand_before_those_of_one_that_goes_on(store
     assert [round(event["loss"] % 1, 1) for event in events] == [0.1] * 3 + [0.4] * 2 + [0.6] * 4
 
 
+def test_a_stage_stopped_after_its_last_step_has_the_events_of_the_attempt_before(store):
+    def nothing_left(identity, context):
+        (context.out / "x").write_text("")
+
+    attempt(store, stopped_at(9))
+    attempt(store, nothing_left)
+    assert store.is_done(key_of("a"))
+    assert [event["step"] for event in store.metrics(key_of("a"))] == list(range(1, 10))
+
+
+def test_an_event_that_tells_only_where_an_attempt_went_on_hides_no_step(store):
+    def resumed(identity, context):
+        context.report({"step": 9, "steps": 9, "resumed_after": 9})
+        (context.out / "x").write_text("")
+
+    attempt(store, stopped_at(9))
+    attempt(store, resumed)
+    events = store.metrics(key_of("a"))
+    assert [event["step"] for event in events] == [*range(1, 10), 9]
+    assert ["loss" in event for event in events] == [True] * 9 + [False]
+
+
 def test_a_stage_that_begins_anew_has_its_own_events_only(store):
     attempt(store, stopped_at(5))
     attempt(store, finished_from(1))
