@@ -25,12 +25,15 @@ def token_logits(
 ]:
     """Logits only where a label is: elsewhere a large vocabulary would only cost memory.
 
+    In the stage's precision: for learning that is enough, and in float32 the product with a large
+    vocabulary would be slower than several blocks.
+
     Returns:
         logits, the labels that they should predict, and where they stand (position - 1).
     """
     targets = batch.labels[:, 1:]
     here = targets != IGNORED
-    with head_only(llm, here):
+    with head_only(llm, here, exact=False):
         logits = llm(inputs_embeds=embedded, use_cache=False, **_told_apart(batch)).logits[0]
     return logits, targets[here], here
 
@@ -44,16 +47,24 @@ def _told_apart(batch: Batch) -> dict[str, Any]:
 
 
 @contextmanager
-def head_only(llm: PreTrainedModel, here: Bool[Tensor, "batch shifted"]) -> Iterator[None]:
-    """Meanwhile a forward gives logits of shape (1, supervised, vocabulary), in float32: those of
-    the positions in `here`, the last position not counted."""
+def head_only(
+    llm: PreTrainedModel, here: Bool[Tensor, "batch shifted"], *, exact: bool = True
+) -> Iterator[None]:
+    """Meanwhile a forward gives logits of shape (1, supervised, vocabulary): those of the positions
+    in `here`, the last position not counted.
+
+    With `exact` in float32 whatever the stage's precision: half of it cannot tell close answers
+    apart.
+    """
     head = cast(nn.Module, llm.get_output_embeddings())
     whole = head.forward
 
     def chosen(hidden: Tensor) -> Tensor:
-        # In float32 whatever the stage's precision: half of it cannot tell close answers apart.
+        wanted = hidden[:, :-1][here][None]
+        if not exact:
+            return whole(wanted)
         with torch.autocast(hidden.device.type, enabled=False):
-            return whole(hidden[:, :-1][here][None].float())
+            return whole(wanted.float())
 
     # Inside the model's own forward, since some classes scale or cap what their head gives.
     head.forward = chosen
@@ -66,6 +77,6 @@ def head_only(llm: PreTrainedModel, here: Bool[Tensor, "batch shifted"]) -> Iter
 def token_loss(
     llm: PreTrainedModel, embedded: Float[Tensor, "batch length hidden"], batch: Batch
 ) -> Float[Tensor, ""]:
-    """Cross entropy summed over the supervised tokens, in nats."""
+    """Cross entropy summed over the supervised tokens, in nats; taken in float32."""
     logits, targets, _ = token_logits(llm, embedded, batch)
     return functional.cross_entropy(logits.float(), targets, reduction="sum")

@@ -12,13 +12,16 @@ LEAST = 16
 DEVIATIONS = 6.0
 # A normal distribution's standard deviation over its median absolute deviation.
 TO_STANDARD = 1.4826
+# Of the median: losses that hardly differ (a small set by heart) have hardly a spread, and what
+# stands out of it is not yet a spike. Ours; with it a spike is at least 3 % above the median.
+LEAST_SPREAD = 0.005
 
 
 class LossWatch:
     r"""Compares each loss with the `WINDOW` before it.
 
     A spike is a loss $l > m + 6 s$, with m the median of the losses before it and
-    $s = 1.4826 \operatorname{median}|l_i - m|$, their robust standard deviation.
+    $s = \max(1.4826 \operatorname{median}|l_i - m|, 0.005 |m|)$, their robust standard deviation.
 
     Args:
         recent: losses already seen, oldest first.
@@ -36,4 +39,4 @@ class LossWatch:
     def _most(self) -> float:
         middle = median(self.recent)
         spread = TO_STANDARD * median(abs(each - middle) for each in self.recent)
-        return middle + DEVIATIONS * spread
+        return middle + DEVIATIONS * max(spread, LEAST_SPREAD * abs(middle))

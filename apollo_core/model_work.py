@@ -25,7 +25,7 @@ class WorkMeter:
         model: its encoders' and connector's cost is found out with the first batch that has clips,
             by one clip; the language model's follows from its sizes.
         trained: modules with a rate above 0.
-        flops: whether to count those, or positions only.
+        flops: whether to count those, where the language model's are known, or positions only.
     """
 
     def __init__(self, model: VideoLMM, trained: Collection[str], *, flops: bool) -> None:
@@ -37,11 +37,12 @@ class WorkMeter:
     def __call__(self, batch: Batch) -> Work:
         """The work of one micro-batch, forward and backward."""
         lengths = lengths_of(batch)
-        if not self._flops:
+        known = llm_sizes(self._model) if self._flops else None
+        if known is None:
             return Work(sum(lengths))
         if self._sizes is None and len(batch.clips):
-            self._sizes = measure(self._model, batch)
-        sizes = self._sizes or llm_sizes(self._model)
+            self._sizes = measure(self._model, known, batch)
+        sizes = self._sizes or known
         stills = int(batch.still.sum())
         flops = batch_flops(
             sizes,
@@ -62,12 +63,18 @@ def lengths_of(batch: Batch) -> list[int]:
     return [end - start for start, end in pairwise([*starts, batch.positions.shape[1]])]
 
 
-def llm_sizes(model: VideoLMM) -> Sizes:
-    """Sizes of the language model; vision and connector as nothing."""
+def llm_sizes(model: VideoLMM) -> Sizes | None:
+    """Sizes of the language model; vision and connector as nothing.
+
+    None where its layers are no attention with one number of heads (Mamba): what those cost is not
+    in the closed form, and a figure for the log stops no stage.
+    """
     blocks = list(blocks_of(model.llm))
     matrices = (p for block in blocks for p in block.parameters() if p.ndim > 1)
     config = model.llm.config.get_text_config()
-    heads = config.num_attention_heads
+    heads = getattr(config, "num_attention_heads", None)
+    if not isinstance(heads, int):
+        return None
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
     return Sizes(
         vision=0.0,
@@ -82,8 +89,8 @@ def llm_sizes(model: VideoLMM) -> Sizes:
     )
 
 
-def measure(model: VideoLMM, batch: Batch) -> Sizes:
-    """Sizes, with those of vision and connector counted on the first clip of `batch`."""
+def measure(model: VideoLMM, known: Sizes, batch: Batch) -> Sizes:
+    """`known`, with the sizes of vision and connector counted on the first clip of `batch`."""
     device = next(model.parameters()).device
     costs: dict[str, float] = {}
     for suffix, still in (("", False), ("_still", True)):
@@ -101,7 +108,7 @@ def measure(model: VideoLMM, batch: Batch) -> Sizes:
         costs[f"vision{suffix}"] = sum(seen.values())
         costs[f"pixels{suffix}"] = seen.get(torch.ops.aten.convolution, 0)
         costs[f"connector{suffix}"] = sum(joined.values())
-    return replace(llm_sizes(model), **costs)
+    return replace(known, **costs)
 
 
 def _counted(run: Callable[[], Any]) -> tuple[Any, Mapping[Any, int]]:

@@ -131,7 +131,8 @@ def train(
         recipe: how.
         device: where the modules are.
         report: takes `step` (1-based), `steps`, `loss`, `grad_norm`, `tokens` (supervised) and
-            `lr/MODULE`; `spike` (0 or 1); `seconds` of the step, and `data_seconds` of them spent
+            `lr/MODULE`; `spike` (0 or 1) and their number so far, `spikes`, which a view that
+            leaves out steps still shows; `seconds` of the step, and `data_seconds` of them spent
             waiting for data; where `extras.work` counts them, `positions` through the language
             model, `tokens_per_second` of those, their sum so far, `tokens_seen`, and `mfu`.
         extras: what is done beside.
@@ -149,11 +150,15 @@ def train(
         rates = _set_rates(state.optimiser, recipe, state.step)
         learned = _learn(loss, waited.each(micro_batches), recipe, beside.work, device)
         if not learned.tokens:
+            # Zeros would let momentum move what a later step gives no gradient.
+            state.optimiser.zero_grad(set_to_none=True)
             state.step += 1
             continue
         norm = _update(state, learned, recipe)
         state.step += 1
         state.tokens_seen += learned.work.positions
+        spike = int(state.watch.is_spike(learned.loss))
+        state.spikes += spike
         lap = waited.lap()
         event: dict[str, float | int | str] = {
             "step": state.step,
@@ -161,7 +166,8 @@ def train(
             "loss": learned.loss,
             "grad_norm": norm,
             "tokens": learned.tokens,
-            "spike": int(state.watch.is_spike(learned.loss)),
+            "spike": spike,
+            "spikes": state.spikes,
             **{f"lr/{name}": rate for name, rate in rates.items()},
             **lap,
             **_speeds(learned.work, lap["seconds"], state.tokens_seen, beside.peak_flops),

@@ -25,6 +25,7 @@ class TrainingState:
         device: whose random streams it draws from, beside the CPU's.
         step: steps done.
         tokens_seen: positions that went through the language model so far.
+        spikes: of the loss so far.
         watch: the losses of late.
     """
 
@@ -33,6 +34,7 @@ class TrainingState:
     device: torch.device
     step: int = 0
     tokens_seen: int = 0
+    spikes: int = 0
     watch: LossWatch = field(default_factory=LossWatch)
 
     def tensors(self) -> dict[str, Tensor]:
@@ -50,6 +52,7 @@ class TrainingState:
         return {
             "step": self.step,
             "tokens_seen": self.tokens_seen,
+            "spikes": self.spikes,
             "recent": list(self.watch.recent),
         }
 
@@ -72,6 +75,8 @@ class TrainingState:
             torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
         self.step = int(values["step"])
         self.tokens_seen = int(values["tokens_seen"])
+        # Checkpoints did not always count them, and the stage that left one goes on from it.
+        self.spikes = int(values.get("spikes", 0))
         self.watch = LossWatch(values["recent"])
 
     def _restore_moments(self, stored: Mapping[str, Tensor]) -> None:

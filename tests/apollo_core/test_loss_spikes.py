@@ -36,6 +36,11 @@ def test_only_the_last_losses_are_remembered_and_carried_on():
     assert [watch.is_spike(loss) for loss in rest] == [again.is_spike(loss) for loss in rest]
 
 
+def test_losses_without_a_spread_make_no_spike_of_the_next_digit():
+    watch = LossWatch([1.0] * 20)
+    assert [watch.is_spike(loss) for loss in (1.0001, 1.02, 1.05)] == [False, False, True]
+
+
 def test_one_spike_does_not_hide_the_next():
     watch = LossWatch([2.0 + 0.01 * (step % 5) for step in range(WINDOW)])
     assert [watch.is_spike(9.0) for _ in range(5)] == [True] * 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tiny_languages import mamba
 from tiny_models import conversations, llama, lmm
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -16,7 +17,7 @@ from apollo_core.model_work import WorkMeter, lengths_of
 from apollo_core.packing import pack, prepare_attention
 from apollo_core.stages.assembly import modules_of
 from apollo_core.step_flops import passes
-from apollo_core.training import set_trainable
+from apollo_core.training import Work, set_trainable
 
 TOKENIZER = build_tokenizer()
 # Of one length, so that no padding is computed that the closed form leaves out.
@@ -70,6 +71,12 @@ def test_text_alone_teaches_a_frozen_language_models_connector_nothing_and_costs
 def test_padding_is_no_work():
     batch = conversations(TOKENIZER, [(2, "red"), (0, "7")])
     assert lengths_of(batch) == lengths_of(pack(batch)) == batch.attended.sum(1).tolist()
+
+
+def test_a_language_model_without_heads_has_positions_and_no_flops():
+    batch = conversations(TOKENIZER, ALIKE)
+    work = WorkMeter(lmm(mamba()), ("connector", "llm"), flops=True)(batch)
+    assert work == Work(positions=sum(lengths_of(batch)), flops=0.0)
 
 
 @pytest.mark.parametrize(

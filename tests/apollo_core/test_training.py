@@ -13,6 +13,7 @@ from tiny_models import conversations, llama, lmm
 from torch import Tensor
 
 from apollo_core.batch import Batch
+from apollo_core.chat import IGNORED
 from apollo_core.errors import Diverged
 from apollo_core.microworld.tokenizer import build_tokenizer
 from apollo_core.model import VideoLMM
@@ -119,6 +120,47 @@ def test_a_micro_batch_of_text_alone_teaches_a_connector_nothing_and_stops_nothi
     before = tensors(mixed)
     run(mixed, [[text]], recipe({"connector": 1e-3}))
     assert all(torch.equal(before[name], tensor) for name, tensor in tensors(mixed).items())
+
+
+def test_a_step_without_supervised_tokens_leaves_nothing_for_the_next_to_be_moved_by():
+    video, text = (conversations(TOKENIZER, [(n, "red")]) for n in (2, 0))
+    silent = replace(video, labels=torch.full_like(video.labels, IGNORED))
+    alone, followed = lmm(), lmm()
+    rates = {"connector": 1e-2, "llm": 1e-2}
+    run(alone, [[video]], recipe(rates))
+    events = run(followed, [[video], [silent], [text]], recipe(rates))
+    assert [event["step"] for event in events] == [1, 3]
+    after = tensors(followed)
+    same = {n: torch.equal(tensor, after[n]) for n, tensor in tensors(alone).items()}
+    assert all(equal for name, equal in same.items() if name.startswith("connector."))
+    assert not all(equal for name, equal in same.items() if name.startswith("llm."))
+
+
+def test_spikes_are_counted_so_that_a_view_which_leaves_out_their_steps_still_shows_them():
+    batch = conversations(TOKENIZER, ASKED[:2])
+    levels = iter([*(1 + 0.01 * (step % 3) for step in range(20)), 5.0, 1.0, 5.0, 1.0])
+    model, events = lmm(), list[Event]()
+    how = recipe({"connector": 0.0}, steps=24)
+    train(
+        modules_of(model),
+        lambda micro: model.loss(micro) * 0 + next(levels) * micro.supervised,
+        [[batch]] * 24,
+        how,
+        device=CPU,
+        report=events.append,
+    )
+    assert [event["spike"] for event in events] == [0] * 20 + [1, 0, 1, 0]
+    assert [event["spikes"] for event in events] == [0] * 20 + [1, 1, 2, 2]
+
+
+def test_in_half_precision_the_loss_is_that_of_float32_to_its_digits():
+    batch = conversations(TOKENIZER, ASKED)
+    whole, half = (
+        run(lmm(), [[batch]], replace(recipe({"llm": 1e-3}), precision=precision))[0]
+        for precision in ("float32", "bfloat16")
+    )
+    assert half["loss"] == pytest.approx(whole["loss"], rel=5e-3)
+    assert half["grad_norm"] == pytest.approx(whole["grad_norm"], rel=5e-2)
 
 
 def test_warm_up_is_linear_and_then_half_a_cosine():
