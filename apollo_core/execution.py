@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from apollo_core.frozen import Frozen
 
@@ -22,7 +28,8 @@ class Execution(Frozen):
         decode_deadline_s: seconds after which a decoder that does not answer is killed.
         checkpoint_minutes: a training stage keeps its state this often, so that a killed one goes
             on from there; 0 = never.
-        packing: conversations of a micro-batch in one row instead of padded; `auto` on a GPU only.
+        packing: conversations of a micro-batch in one row instead of padded; `auto` on a GPU only,
+            where the language model's class keeps them apart.
         attention: how the language model attends in training; `auto` takes what suits its class.
             `flex_attention` needs a GPU.
         activation_checkpointing: compute activations again in the backward: less memory, a third
@@ -47,3 +54,12 @@ class Execution(Frozen):
     compile: bool = False
     fused_optimiser: bool = True
     peak_tflops: PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _check_attention(self) -> Execution:
+        if self.attention == "flex_attention" and self.device == "cpu":
+            raise ValueError(
+                "attention: 'flex_attention' needs a GPU, and device is 'cpu'; set attention to "
+                "'auto', 'sdpa' or 'eager', or device to 'auto'"
+            )
+        return self

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 
 import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
 
+from apollo_core.batch import Batch
 from apollo_core.block_options import compile_blocks, recompute_activations
+from apollo_core.errors import StageFailed
+from apollo_core.execution import Execution
 from apollo_core.fed import Fed
 from apollo_core.feeding import Feeder
 from apollo_core.manifest import Sample, read_manifest
 from apollo_core.mixture import Draw, draw
+from apollo_core.model import VideoLMM
 from apollo_core.model_work import WorkMeter
-from apollo_core.packing import prepare_attention
+from apollo_core.packing import Prepared, prepare_attention
 from apollo_core.stage_checkpoint import Kept, StageCheckpoints
 from apollo_core.stages.assembly import assemble, modules_of, save_trained
 from apollo_core.stages.context import Event, StageContext
@@ -43,33 +49,80 @@ def run_train(identity: TrainIdentity, context: StageContext) -> None:
     Raises:
         StageFailed: data that cannot be used, a loss that is not finite, a lease that was lost.
     """
-    execution = context.execution
-    device = settle(execution)
+    device = settle(context.execution)
+    _check_attention(context.execution, device)
     model, tokenizer = assemble(identity.model, identity.seed, context)
-    model.to(device)
-    packed = packs(execution, device)
-    prepare_attention(model.llm, execution.attention, packed=packed)
+    prepared = _prepare(model.to(device), identity, context.execution, device)
+    data = _read(identity, context)
+    order = _draw(identity, data)
+    checkpoints = _checkpoints(identity, context)
+    kept = checkpoints.find()
+    with _feeder(
+        identity,
+        context,
+        model,
+        tokenizer,
+        data=data,
+        order=order,
+        packed=prepared.packed,
+        kept=kept,
+    ) as feeder:
+        resume = _Resume(checkpoints, kept, feeder, context, why_padded=prepared.why_padded)
+        _optimise(model, identity, context.execution, device, feeder, resume, drawn=len(order))
+    save_trained(model, identity.lr.trained(), context.out)
+    _leave_record(feeder.fed, context, _drawn(identity, data, order))
+
+
+def _check_attention(execution: Execution, device: torch.device) -> None:
+    """Refuse what would otherwise fail in the first backward, after all the work before it."""
+    if execution.attention == "flex_attention" and device.type == "cpu":
+        raise StageFailed(
+            "execution.attention: 'flex_attention' needs a GPU and none is visible; "
+            "set 'auto', 'sdpa' or 'eager'"
+        )
+
+
+def _prepare(
+    model: VideoLMM, identity: TrainIdentity, execution: Execution, device: torch.device
+) -> Prepared:
+    """Set how the model's blocks are run. Only `packing: on` insists on packing."""
+    prepared = prepare_attention(
+        model.llm,
+        execution.attention,
+        packed=packs(execution, device),
+        required=execution.packing == "on",
+    )
     if execution.compile:
         compile_blocks(model)
     if execution.activation_checkpointing:
         recompute_activations(model, vision=identity.lr.vision > 0)
-    data = _read(identity, context)
-    order = _draw(identity, data)
-    recipe = training_recipe(identity, steps=-(-len(order) // identity.batch_size))
-    checkpoints = StageCheckpoints(
+    return prepared
+
+
+def _checkpoints(identity: TrainIdentity, context: StageContext) -> StageCheckpoints:
+    return StageCheckpoints(
         context.checkpoints,
-        minutes=execution.checkpoint_minutes,
+        minutes=context.execution.checkpoint_minutes,
         stage=_digest(identity, context),
     )
-    kept = checkpoints.find()
-    most = peak(execution, device, identity.precision)
-    design = identity.model
+
+
+@contextmanager
+def _feeder(
+    identity: TrainIdentity,
+    context: StageContext,
+    model: VideoLMM,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    data: Data,
+    order: Draw,
+    packed: bool,
+    kept: Kept | None,
+) -> Iterator[Feeder]:
+    """What feeds the stage, rehearsed; its decoders end with the block."""
+    sampling, design = identity.sampling, identity.model
     with media_readers(
-        context,
-        identity.sampling,
-        design.integration,
-        size=model.input_size,
-        memory=design.memory,
+        context, sampling, design.integration, size=model.input_size, memory=design.memory
     ) as readers:
         feeder = Feeder(
             [[sample for own in sets for sample in own] for sets in data],
@@ -79,37 +132,65 @@ def run_train(identity: TrainIdentity, context: StageContext) -> None:
             tokens_per_clip=model.connector.tokens_per_clip,
             bad_media=identity.bad_media,
             longest=model.longest,
-            ahead=execution.workers > 0,
+            ahead=context.execution.workers > 0,
             packed=packed,
             fed=Fed.from_json(kept.values["fed"]) if kept else None,
         )
         feeder.rehearse()
-        resume = _Resume(checkpoints, kept, feeder, context)
-        size = micro_batch(execution, identity.batch_size, device)
-        with (
-            # Closed before the decoders: a stage that fails must not go on reading.
-            closing(feeder.batches(identity.batch_size, size, first=resume.first)) as batches,
-            torch_stream(identity.seed, "dropout"),
-        ):
-            train(
-                modules_of(model),
-                model.loss,
-                batches,
-                recipe,
-                device=device,
-                report=resume.report,
-                extras=Extras(
-                    resume=resume.restore,
-                    keep=resume.keep,
-                    work=WorkMeter(model, identity.lr.trained(), flops=most is not None),
-                    peak_flops=most,
-                    fused=execution.fused_optimiser,
-                ),
-            )
-    save_trained(model, identity.lr.trained(), context.out)
-    record = feeder.fed.summary(context.media_root) | _drawn(identity, data, order)
+        yield feeder
+
+
+def _optimise(
+    model: VideoLMM,
+    identity: TrainIdentity,
+    execution: Execution,
+    device: torch.device,
+    feeder: Feeder,
+    resume: _Resume,
+    *,
+    drawn: int,
+) -> None:
+    """All steps that are still to be done."""
+    recipe = training_recipe(identity, steps=-(-drawn // identity.batch_size))
+    size = micro_batch(execution, identity.batch_size, device)
+    with (
+        # Closed before the decoders: a stage that fails must not go on reading.
+        closing(feeder.batches(identity.batch_size, size, first=resume.first)) as batches,
+        torch_stream(identity.seed, "dropout"),
+    ):
+        train(
+            modules_of(model),
+            model.loss,
+            batches,
+            recipe,
+            device=device,
+            report=resume.report,
+            extras=_extras(model, identity, execution, device, resume),
+        )
+    resume.report_rest(recipe.steps)
+
+
+def _extras(
+    model: VideoLMM,
+    identity: TrainIdentity,
+    execution: Execution,
+    device: torch.device,
+    resume: _Resume,
+) -> Extras[Batch]:
+    most = peak(execution, device, identity.precision)
+    return Extras(
+        resume=resume.restore,
+        keep=resume.keep,
+        work=WorkMeter(model, identity.lr.trained(), flops=most is not None),
+        peak_flops=most,
+        fused=execution.fused_optimiser,
+    )
+
+
+def _leave_record(fed: Fed, context: StageContext, drawn: Mapping[str, object]) -> None:
+    record = {**fed.summary(context.media_root), **drawn}
     (context.out / FED).write_text(json.dumps(record, indent=2) + "\n")
-    lines = (f"{line}\n" for line in feeder.fed.sampling)
+    lines = (f"{line}\n" for line in fed.sampling)
     (context.out / SAMPLING).write_text("".join(lines), encoding="utf-8")
 
 
@@ -125,13 +206,20 @@ class _Resume:
         kept: Kept | None,
         feeder: Feeder,
         context: StageContext,
+        *,
+        why_padded: str,
     ) -> None:
         self._checkpoints = checkpoints
         self._kept = kept
         self._feeder = feeder
         self._context = context
-        self._told = False
         self.first: int = kept.values["state"]["step"] if kept else 0
+        told = {
+            "resumed_after": self.first,
+            "checkpoint_ignored": checkpoints.ignored,
+            "packing_left_out": why_padded,
+        }
+        self._untold: dict[str, int | str] = {k: v for k, v in told.items() if v}
 
     def restore(self, state: TrainingState) -> None:
         """Bring a fresh state to where the earlier attempt was."""
@@ -150,14 +238,14 @@ class _Resume:
             yield
 
     def report(self, event: Event) -> None:
-        """Report; the first event also says where the attempt began, and why there."""
-        began: dict[str, int | str] = {}
-        if not self._told and self.first:
-            began["resumed_after"] = self.first
-        if not self._told and self._checkpoints.ignored:
-            began["checkpoint_ignored"] = self._checkpoints.ignored
-        self._told = True
+        """Report; the first event also says where and how the attempt began, and why so."""
+        began, self._untold = self._untold, {}
         self._context.report({**event, **began})
+
+    def report_rest(self, steps: int) -> None:
+        """Say how the attempt began if no step was left to say it with."""
+        if self._untold:
+            self.report({"step": self.first, "steps": steps})
 
 
 def _digest(identity: TrainIdentity, context: StageContext) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,15 +10,18 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tiny_chain import LLM, SIGLIP, Workshop, contents, pretraining, training
 
-from apollo_core.errors import LeaseLost
+from apollo_core.errors import LeaseLost, StageFailed
 from apollo_core.microworld.world import WorldSpec, generate
 from apollo_core.stage_checkpoint import NAME
 from apollo_core.stages import assembly
 from apollo_core.stages.context import Event
 from apollo_core.stages.identity import TrainIdentity
+from apollo_core.training_state import TrainingState
 
 WORLD = WorldSpec(
     train_videos=4, bench_videos=1, images=4, multi_images=2, texts=4, corpus=8, max_seconds=4
@@ -96,6 +100,40 @@ def test_a_stage_that_loses_its_lease_goes_on_to_the_very_bits(shop, parents, tm
     assert contents(again) == contents(whole)
     # The state of step 5 was kept when its event was taken, and that of step 6 never.
     assert told(shop.events) == [{**expected[5], "resumed_after": 5}]
+
+
+def test_a_stage_stopped_after_its_last_step_still_tells_where_it_went_on(shop, parents, tmp_path):
+    whole = shop.run("whole to the end", tuning(), parents=parents)
+    how = {"parents": parents, "checkpoints": tmp_path, **ALWAYS}
+
+    def leave_no_place_for_weights(_: Event) -> None:
+        shutil.rmtree(shop.folder / "not saved", ignore_errors=True)
+
+    with pytest.raises((OSError, SafetensorError)):
+        shop.run("not saved", tuning(), report=leave_no_place_for_weights, **how)
+    again = shop.run("saved", tuning(), **how)
+    assert shop.events == [{"step": 6, "steps": 6, "resumed_after": 6}]
+    assert contents(again) == contents(whole)
+
+
+def test_the_number_of_spikes_goes_on_with_the_stage(stopped):
+    values = json.loads(load_file(stopped / NAME)["values"].numpy().tobytes())
+    model = torch.nn.Linear(2, 2)
+    trained = {"connector": model}
+    state = TrainingState(trained, torch.optim.AdamW(model.parameters()), torch.device("cpu"))
+    state.spikes = 3
+    kept = state.values()
+    assert kept.keys() == values["state"].keys()
+    fresh = TrainingState(trained, torch.optim.AdamW(model.parameters()), torch.device("cpu"))
+    fresh.restore(state.tensors(), kept)
+    assert fresh.spikes == 3
+
+
+def test_flex_attention_without_a_gpu_is_refused_before_anything_is_read(shop):
+    with pytest.raises(StageFailed, match="'flex_attention' needs a GPU and none is visible"):
+        shop.run("flex", tuning(), attention="flex_attention")
+    with pytest.raises(ValidationError, match="'flex_attention' needs a GPU, and device is 'cpu'"):
+        shop.run("flex on cpu", tuning(), attention="flex_attention", device="cpu")
 
 
 @pytest.fixture(scope="module")
