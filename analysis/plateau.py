@@ -21,8 +21,9 @@ CurveName = Literal["linear", "broken stick", "saturating"]
 FEWEST_SIZES = 8
 # Fewer points have no line with an error.
 FEWEST_FOR_LINE = 3
-# Candidates for a knee or a rate, tried one by one: the fit given each is linear and exact.
-GRID = 60
+# Candidates for a rate and for a knee, tried one by one: the fit given each is linear and exact.
+RATES = 60
+KNEES = 200
 # Growth that is left counts as none below this share of the range seen; our choice.
 NEGLIGIBLE = 0.1
 
@@ -148,7 +149,7 @@ def fit_saturating(x: Scores, y: Scores) -> Curve:
     """
     span = float(np.ptp(x)) or 1.0
     best: tuple[float, tuple[float, ...]] = (np.inf, ())
-    for rate in np.geomspace(0.1, 30.0, GRID) / span:
+    for rate in np.geomspace(0.1, 30.0, RATES) / span:
         falling = -np.exp(-rate * (x - x.min()))
         parameters, rest = _solve(np.column_stack([np.ones_like(x), falling]), y)
         if rest < best[0]:
@@ -225,7 +226,7 @@ def _knees(x: Scores) -> Scores:
     sizes = np.unique(x)
     if sizes.size < 4:
         return np.array([float(np.median(sizes))])
-    return np.linspace(sizes[1], sizes[-2], GRID)
+    return np.linspace(sizes[1], sizes[-2], KNEES)
 
 
 def _best_knees(x: Scores, drawn: Scores) -> Scores:
