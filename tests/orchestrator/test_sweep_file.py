@@ -96,6 +96,8 @@ def test_a_complete_file_loads_and_is_frozen(tmp_path):
         ({"evaluation/0/sampling": {"mode": "uniform", "frames": 6}}, "not a whole number"),
         ({"evaluation/0/sampling": {"frame": 6}}, "sampling.frame: unknown key. Did you mean"),
         ({"schedules/two-stage/0/exhausted": "stop"}, "exhausted: 'stop' is not allowed"),
+        ({"execution": {"attention": "flex_attention", "device": "cpu"}},
+         "'flex_attention' needs a GPU, and device is 'cpu'"),
         ({"execution": {"threads": 0}}, "execution.threads: 0 is not allowed"),
         ({"data/mixture/video": {"vidoes": 1}}, "data.mixture.video.vidoes: unknown data set"),
         ({"data/mixture/video": {"videos": -1}}, "data.mixture.video.videos: -1 is not allowed"),
