@@ -31,5 +31,5 @@ def test_the_documentation_tells_of_every_case_that_is_simulated(simulation: Mod
 @pytest.mark.slow
 def test_no_interval_promises_much_more_than_it_holds(simulation: ModuleType):
     for case, trial in simulation.CASES.items():
-        for row in simulation.simulate(case, trial, trials=100, draws=50, seed=2):
+        for row in simulation.simulate(case, trial, trials=100, draws=200, seed=2):
             assert row.covered >= 0.84, row
