@@ -7,11 +7,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from answers import simulate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from score_tables import OPTIONS, PAPER
 
 from analysis.findings import Findings, find
+from analysis.item_scores import resample, scores_under
 from analysis.report import to_document
 from analysis.study_sentences import (
     describe_across,
@@ -88,3 +90,38 @@ def test_the_order_of_rows_changes_no_finding():
     assert one.keys() == other.keys()
     for level, values in one.items():
         assert values == pytest.approx(other[level])
+
+
+def test_items_give_single_runs_an_error_term_everywhere():
+    designs, names = 6, ["base", "a=x", "a=y", "a=z", "b=u", "b=v"]
+    _, items = simulate(np.random.default_rng(1), designs=designs, videos=120, skill=1.0)
+    scores = scores_under(items, np.ones((1, items.n_clusters)))[0]
+    # Item scores stand in the order of names, rows of the table in another.
+    places = {name: place for place, name in enumerate(sorted(names))}
+    rows = [
+        f"{name},{scale},{size},0,m/v/overall,{scores[places[name], size]},{level('a', name)},"
+        f"{level('b', name)}"
+        for name in names
+        for size, scale in enumerate("st")
+    ]
+    sized = [row.replace(",s,0,", ",s,1,").replace(",t,1,", ",t,2,") for row in rows]
+    table = read(sized, TableOptions())
+    found = find(table, {"m/v/overall": items})
+    effects = {(e.level, e.scale): e for axis in found.effects for e in axis.effects}
+    assert {e.error for e in effects.values()} == {("items",)}
+    at_x = effects["x", "t"]
+    assert at_x.effect == pytest.approx(scores[places["a=x"], 1] - scores[places["base"], 1])
+    # The same by drawing videos anew.
+    drawn = resample(items, np.random.default_rng(2), 4000)[:, :, 1]
+    assert at_x.se == pytest.approx(
+        (drawn[:, places["a=x"]] - drawn[:, places["base"]]).std(), rel=0.1
+    )
+    assert [analysis.source for analysis in found.interaction] == ["items"]
+    verdicts = {verdict.axis: verdict for verdict in found.axis_verdicts}
+    assert all(share is not None for share in verdicts["a"].evidence.decidable)
+    assert {need.what for need in found.planning[0].needs} == {"designs", "items"}
+
+
+def level(axis: str, design: str) -> str:
+    name, _, own = design.partition("=")
+    return own if name == axis else "base"
