@@ -75,11 +75,14 @@ def look_across(
 def lower_bound(pair: Pair, criterion: Criterion) -> float | None:
     """What the small scale of a pair is sure of: the lower end of the interval to believe.
 
-    Within blocks Fisher's interval, of the block column where it reaches least.
+    Within blocks Fisher's interval, of the block column where it reaches least, or R2 there without
+    the level that carries it most, if that is less: one bad level is no proof for the others.
     """
     if criterion == "r2_within":
         known = [part.pearson_ci for part in pair.within.values() if part.pearson_ci]
-        return min((_square_low(interval) for interval in known), default=None)
+        ends = [_square_low(interval) for interval in known]
+        weakest = pair.verdict_evidence.weakest_level
+        return min([*ends, weakest[1]] if ends and weakest else ends, default=None)
     interval = believed_interval(pair.resampling, criterion)
     if criterion == "r2" and interval is not None:
         r = believed_interval(pair.resampling, "pearson")
