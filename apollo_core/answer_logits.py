@@ -13,7 +13,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from apollo_core.batch import Batch
-from apollo_core.chat import IGNORED
+from apollo_core.text.chat import IGNORED
 
 
 def token_logits(

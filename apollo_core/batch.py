@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
-from apollo_core.asking import NO_WORD, asked_of, without_sharing
-from apollo_core.chat import IGNORED, TEXT, Encoded
 from apollo_core.errors import BadData
-from apollo_core.media import Shown
+from apollo_core.media.reader import Shown
+from apollo_core.text.asking import NO_WORD, asked_of, without_sharing
+from apollo_core.text.chat import IGNORED, TEXT, Encoded
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Batch:
             where the connector's memory bank merges them.
         asked: for each medium, token ids of the question about it; -1 behind its end, -2 where
             conversations that share the medium ask different questions.
-        positions: of a packed batch (`apollo_core.packing`), which has one row: where each token
-            stands in its own conversation; None where each conversation has a row of its own.
+        positions: of a packed batch (`training.packing`), which is one row: where each token stands
+            in its own conversation; None where each conversation has a row of its own.
     """
 
     tokens: Int[Tensor, "batch length"]

@@ -14,8 +14,8 @@ from transformers import (
 )
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
+from apollo_core.encoders.pretrained import load_whole
 from apollo_core.places import Place
-from apollo_core.pretrained import load_whole
 
 
 def load_llm(

@@ -10,15 +10,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from apollo_core import pixels
 from apollo_core.answer_logits import token_loss
-from apollo_core.asking import NO_WORD, SEVERAL
 from apollo_core.batch import Batch
-from apollo_core.chat import MARK_END, MARK_START, TEXT
-from apollo_core.connector import Connector
+from apollo_core.connector.connector import Connector
+from apollo_core.connector.resamplers.qformer import Words
+from apollo_core.encoders import pixels
 from apollo_core.encoders.encoder import VideoEncoder
 from apollo_core.errors import BadData
-from apollo_core.resamplers.qformer import Words
+from apollo_core.text.asking import NO_WORD, SEVERAL
+from apollo_core.text.chat import MARK_END, MARK_START, TEXT
 
 # Each encoder's grid of the clips that it has to see, in the design's order.
 Features = Sequence[Tensor]

@@ -63,7 +63,7 @@ def find_manifest(data: Data, name: str, folder: Path) -> Manifest:
 
 def _content(data: Data, path: Path, folder: Path) -> dict[str, object]:
     # Imported here: most plans are of data that is generated or elsewhere.
-    from apollo_core.manifest import media_fingerprint, media_of
+    from apollo_core.media.manifest import media_fingerprint, media_of
 
     if data.bad_media == "stop":
         return {**media_fingerprint(path, folder)}

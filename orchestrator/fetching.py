@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from apollo_core.checkpoint_files import endings
+from apollo_core.encoders.checkpoint_files import endings
 from apollo_core.errors import DataMissing
 from apollo_core.geometry import LlmGeometry, VisionGeometry
 from orchestrator.sweep_file import checked_designs

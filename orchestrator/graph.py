@@ -12,7 +12,6 @@ from typing import TypeVar
 from apollo_core.catalogue import INTEGRATIONS, JOININGS, RESAMPLERS
 from apollo_core.design import Design
 from apollo_core.geometry import LlmGeometry, VisionGeometry
-from apollo_core.integration import FORMATS
 from apollo_core.microworld import parts
 from apollo_core.stages.identity import (
     DataShare,
@@ -24,6 +23,7 @@ from apollo_core.stages.identity import (
     StageIdentity,
     TrainIdentity,
 )
+from apollo_core.text.integration import FORMATS
 from orchestrator.data_sets import Manifest, find_manifest
 from orchestrator.designs import NamedDesign
 from orchestrator.merging import scale_schedule, stage_sampling

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apollo_core.branches import encoders_of_stills
-from apollo_core.connector_sizes import connector_parameters
+from apollo_core.connector.branches import encoders_of_stills
+from apollo_core.connector.connector_sizes import connector_parameters
 from apollo_core.design import Joining, MemoryBank, Resampler
 from apollo_core.geometry import LlmGeometry, VisionGeometry
 from apollo_core.microworld import parts

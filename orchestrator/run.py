@@ -221,7 +221,7 @@ def _name_absent_media(plan: Plan, progress: Progress) -> None:
 def _refuse_bad_media(locations: Iterable[str], plan: Plan, progress: Progress) -> None:
     problems: list[str] = []
     for location in locations:
-        from apollo_core.check_media import check
+        from apollo_core.media.check_media import check
 
         with progress.counting(f"checking media of {location}, files") as count:
             report = check(location, plan.media_root, workers=2, on_progress=count)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from apollo_core.catalogue import ENCODER_FAMILIES, ENCODERS, LLMS
-from apollo_core.checkpoint_files import (
+from apollo_core.encoders.checkpoint_files import (
     OWN_FAMILIES,
     config_file,
     is_read,

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from apollo_core.encoders.encoder import CLIP_MEAN, CLIP_STD, FrameEncoder
+from apollo_core.encoders.pretrained import load_whole
 from apollo_core.geometry import DROPPED_BLOCKS, VisionGeometry
-from apollo_core.pretrained import load_whole
 
 # The published checkpoints hold both towers and their projections into one space.
 LEFT_OUT = (r"text_model\..*", r"(text|visual)_projection\.weight", "logit_scale")

@@ -16,8 +16,8 @@ from transformers import (
 )
 
 from apollo_core.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, FrameEncoder, side
+from apollo_core.encoders.pretrained import load_config, load_whole
 from apollo_core.geometry import DINOV2_SIZE, VisionGeometry
-from apollo_core.pretrained import load_config, load_whole
 
 Model = Dinov2Model | Dinov2WithRegistersModel
 

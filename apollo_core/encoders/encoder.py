@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import PretrainedConfig
 
-from apollo_core import pixels
+from apollo_core.encoders import pixels
 from apollo_core.errors import BadInput
 
 Channels = tuple[float, float, float]

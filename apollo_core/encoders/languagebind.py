@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from apollo_core import checkpoints
-from apollo_core.checkpoints import Checkpoint
-from apollo_core.encoders import positions, stored_sizes
+from apollo_core.encoders import checkpoints, positions, stored_sizes
+from apollo_core.encoders.checkpoints import Checkpoint
 from apollo_core.errors import BadData, pick
 from apollo_core.geometry import DROPPED_BLOCKS, VisionGeometry
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from apollo_core import checkpoints
-from apollo_core.encoders import clip, languagebind
+from apollo_core.encoders import checkpoints, clip, languagebind
 from apollo_core.encoders.clip import Clip
 from apollo_core.geometry import VisionGeometry
 

@@ -17,10 +17,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from apollo_core import checkpoints
-from apollo_core.checkpoints import Checkpoint
-from apollo_core.encoders import languagebind, positions
+from apollo_core.encoders import checkpoints, languagebind, positions
 from apollo_core.encoders.blocks import Mlp, attend, initialise
+from apollo_core.encoders.checkpoints import Checkpoint
 from apollo_core.encoders.encoder import CLIP_MEAN, CLIP_STD, InputSpec, VideoEncoder
 from apollo_core.encoders.languagebind import ACTIVATIONS, EPS, Activation
 from apollo_core.encoders.positions import Grid

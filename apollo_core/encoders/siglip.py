@@ -7,8 +7,8 @@ from torch import Tensor
 from transformers import SiglipVisionConfig, SiglipVisionModel
 
 from apollo_core.encoders.encoder import HALF, FrameEncoder
+from apollo_core.encoders.pretrained import load_whole
 from apollo_core.geometry import VisionGeometry
-from apollo_core.pretrained import load_whole
 
 # The published checkpoints hold both towers, and a head that pools the patches into one vector.
 LEFT_OUT = (r"text_model\..*", r"head\..*", "logit_scale", "logit_bias")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from apollo_core.checkpoints import Checkpoint
+from apollo_core.encoders.checkpoints import Checkpoint
 from apollo_core.errors import BadData
 
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from transformers import VideoMAEConfig, VideoMAEModel
 
 from apollo_core.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, VideoEncoder
+from apollo_core.encoders.pretrained import load_config, load_whole
 from apollo_core.encoders.tubelets import whole_tubelets
 from apollo_core.geometry import VisionGeometry
-from apollo_core.pretrained import load_config, load_whole
 
 # Pretraining's decoder, and the head of a checkpoint fine-tuned to classify.
 LEFT_OUT = (r"decoder\..*", r"encoder_to_decoder\..*", "mask_token", r"(fc_norm|classifier)\..*")

@@ -13,10 +13,9 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from apollo_core import checkpoints
-from apollo_core.checkpoints import Checkpoint
-from apollo_core.encoders import positions, stored_sizes
+from apollo_core.encoders import checkpoints, positions, stored_sizes
 from apollo_core.encoders.blocks import Block, PatchEmbedding, initialise
+from apollo_core.encoders.checkpoints import Checkpoint
 from apollo_core.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, InputSpec, VideoEncoder
 from apollo_core.encoders.positions import Grid
 from apollo_core.encoders.tubelets import whole_tubelets

@@ -12,9 +12,9 @@ from torch import Tensor
 from transformers import VJEPA2Config, VJEPA2Model
 
 from apollo_core.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, VideoEncoder
+from apollo_core.encoders.pretrained import load_whole
 from apollo_core.encoders.tubelets import whole_tubelets
 from apollo_core.geometry import VisionGeometry
-from apollo_core.pretrained import load_whole
 
 # The head of a checkpoint fine-tuned to classify.
 LEFT_OUT = (r"(pooler|classifier)\..*",)

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from apollo_core.connector import Connector
+from apollo_core.connector.connector import Connector
 from apollo_core.encoders.families import build_encoder
 from apollo_core.llm import load_llm
 from apollo_core.model import VideoLMM

@@ -6,9 +6,9 @@ import os
 
 import torch
 
-from apollo_core.device_peaks import peak_flops
 from apollo_core.execution import Execution
 from apollo_core.stages.identity import Precision
+from apollo_core.training.device_peaks import peak_flops
 
 
 def settle(execution: Execution) -> torch.device:

@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 
 import torch
 
-from apollo_core.answer_parsing import LETTERS, PARSER
-from apollo_core.answering import answer
-from apollo_core.asked_orders import Answer
 from apollo_core.errors import BadData
-from apollo_core.fed import MOST_SKIPPED
-from apollo_core.letter_bias import letter_bias
-from apollo_core.manifest import Item, read_benchmark
-from apollo_core.media import MediaReader, Shown
+from apollo_core.media.manifest import Item, read_benchmark
+from apollo_core.media.reader import MediaReader, Shown
+from apollo_core.media.viewing import Viewing, viewings
+from apollo_core.scoring.answer_parsing import LETTERS, PARSER
+from apollo_core.scoring.answering import answer
+from apollo_core.scoring.asked_orders import Answer
+from apollo_core.scoring.letter_bias import letter_bias
 from apollo_core.stages.assembly import assemble, modules_of
 from apollo_core.stages.context import StageContext
 from apollo_core.stages.device import micro_batch, settle
 from apollo_core.stages.frames import media_readers
 from apollo_core.stages.identity import EvaluateIdentity, Regime
-from apollo_core.training import set_trainable
-from apollo_core.viewing import Viewing, viewings
+from apollo_core.training.fed import MOST_SKIPPED
+from apollo_core.training.loop import set_trainable
 
 ITEMS = "items.jsonl"
 # Rows in one forward; on a CPU more are no faster. `execution.micro_batch` bounds it.
@@ -52,7 +52,7 @@ def run_evaluate(identity: EvaluateIdentity, context: StageContext) -> None:
     """Answer every item in every regime.
 
     Leaves `items.jsonl`, one row per item and regime; `scoring.json`, how answers were got and the
-    share that could not be read; `letter_bias.json`, by regime (`apollo_core.letter_bias`);
+    share that could not be read; `letter_bias.json`, by regime (`apollo_core.scoring.letter_bias`);
     `sampling.jsonl`, how each video was really sampled; `skipped.json`.
 
     Raises:

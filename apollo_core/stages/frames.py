@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from apollo_core.decoding import Decoder
 from apollo_core.design import Integration, MemoryBank, Sampling
 from apollo_core.execution import Execution
-from apollo_core.frame_cache import FrameCache
-from apollo_core.media import MediaReader
+from apollo_core.media.decoding import Decoder
+from apollo_core.media.frame_cache import FrameCache
+from apollo_core.media.reader import MediaReader
 from apollo_core.stages.context import StageContext
 
 _CACHES: dict[int, FrameCache] = {}

@@ -86,7 +86,7 @@ class PretrainIdentity(Frozen):
 class ModelIdentity(Frozen):
     """The model that a stage trains or evaluates.
 
-    `integration_version`: of the format's template (`apollo_core.integration.FORMATS`).
+    `integration_version`: of the format's template (`apollo_core.text.integration.FORMATS`).
     """
 
     encoders: Annotated[tuple[Part, ...], Field(min_length=1)]

@@ -16,13 +16,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
-from apollo_core import pixels
+from apollo_core.encoders import pixels
 from apollo_core.encoders.families import build_encoder
-from apollo_core.manifest import Sample, read_manifest
-from apollo_core.media import MediaReader
+from apollo_core.media.manifest import Sample, read_manifest
+from apollo_core.media.reader import MediaReader
 from apollo_core.microworld.language import VOCABULARY, words
 from apollo_core.microworld.parts import PRETRAINING_SAMPLING
-from apollo_core.mixture import draw
 from apollo_core.stages.assembly import WEIGHTS
 from apollo_core.stages.context import StageContext
 from apollo_core.stages.device import settle
@@ -30,7 +29,8 @@ from apollo_core.stages.frames import media_readers
 from apollo_core.stages.identity import PretrainIdentity
 from apollo_core.stages.recipes import pretraining_recipe
 from apollo_core.streams import torch_stream
-from apollo_core.training import Extras, train
+from apollo_core.training.loop import Extras, train
+from apollo_core.training.mixture import draw
 from apollo_core.weights import save_modules
 
 

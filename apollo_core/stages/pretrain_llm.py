@@ -10,20 +10,20 @@ from transformers.utils.logging import disable_progress_bar
 
 from apollo_core.answer_logits import token_loss
 from apollo_core.batch import Batch, collate
-from apollo_core.chat import Encoded, encode_training
 from apollo_core.errors import pick
 from apollo_core.geometry import LlmGeometry
-from apollo_core.manifest import read_manifest
+from apollo_core.media.manifest import read_manifest
 from apollo_core.microworld.parts import LLMS
 from apollo_core.microworld.tokenizer import END, PAD, build_tokenizer
-from apollo_core.mixture import draw
 from apollo_core.places import Place
 from apollo_core.stages.context import StageContext
 from apollo_core.stages.device import settle
 from apollo_core.stages.identity import PretrainIdentity
 from apollo_core.stages.recipes import pretraining_recipe
 from apollo_core.streams import torch_stream
-from apollo_core.training import Extras, train
+from apollo_core.text.chat import Encoded, encode_training
+from apollo_core.training.loop import Extras, train
+from apollo_core.training.mixture import draw
 
 
 def pretrain_llm(identity: PretrainIdentity, context: StageContext) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apollo_core.stages.identity import PretrainIdentity, TrainIdentity
-from apollo_core.training import Recipe
+from apollo_core.training.loop import Recipe
 
 
 def training_recipe(identity: TrainIdentity, *, steps: int) -> Recipe:

@@ -12,17 +12,10 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from apollo_core.batch import Batch
-from apollo_core.block_options import compile_blocks, recompute_activations
 from apollo_core.errors import StageFailed
 from apollo_core.execution import Execution
-from apollo_core.fed import Fed
-from apollo_core.feeding import Feeder
-from apollo_core.manifest import Sample, read_manifest
-from apollo_core.mixture import Draw, draw
+from apollo_core.media.manifest import Sample, read_manifest
 from apollo_core.model import VideoLMM
-from apollo_core.model_work import WorkMeter
-from apollo_core.packing import Prepared, prepare_attention
-from apollo_core.stage_checkpoint import Kept, StageCheckpoints
 from apollo_core.stages.assembly import assemble, modules_of, save_trained
 from apollo_core.stages.context import Event, StageContext
 from apollo_core.stages.device import micro_batch, packs, peak, settle
@@ -30,8 +23,15 @@ from apollo_core.stages.frames import media_readers
 from apollo_core.stages.identity import STAGE_VERSIONS, TrainIdentity
 from apollo_core.stages.recipes import training_recipe
 from apollo_core.streams import torch_stream
-from apollo_core.training import Extras, train
-from apollo_core.training_state import TrainingState
+from apollo_core.training.block_options import compile_blocks, recompute_activations
+from apollo_core.training.fed import Fed
+from apollo_core.training.feeding import Feeder
+from apollo_core.training.loop import Extras, train
+from apollo_core.training.mixture import Draw, draw
+from apollo_core.training.model_work import WorkMeter
+from apollo_core.training.packing import Prepared, prepare_attention
+from apollo_core.training.stage_checkpoint import Kept, StageCheckpoints
+from apollo_core.training.training_state import TrainingState
 
 FED = "fed.json"
 SAMPLING = "sampling.jsonl"

@@ -18,7 +18,7 @@ def check_data(
     as_json: AsJson = False,
 ) -> None:
     """Name every media file that is missing, empty, audio only or unreadable; exit 1 if any is."""
-    from apollo_core.check_media import check
+    from apollo_core.media.check_media import check
     from orchestrator.progress import make_progress
 
     with make_progress().counting("media files") as count:

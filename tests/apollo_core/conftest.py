@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from apollo_core.decoding import Decoder
+from apollo_core.media.decoding import Decoder
 
 MILLISECOND = Fraction(1, 1000)
 WriteVideo = Callable[..., Path]

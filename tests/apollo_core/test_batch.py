@@ -10,10 +10,10 @@ import torch
 from tiny_models import FRAMES, a_video, clips
 
 from apollo_core.batch import collate
-from apollo_core.chat import IGNORED, TEXT, Encoded, encode_answer, encode_training
 from apollo_core.errors import BadData
-from apollo_core.integration import VISUAL
 from apollo_core.microworld.tokenizer import build_tokenizer
+from apollo_core.text.chat import IGNORED, TEXT, Encoded, encode_answer, encode_training
+from apollo_core.text.integration import VISUAL
 
 
 def encoded(places: int) -> Encoded:

@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 
 from apollo_core.catalogue import ENCODERS, LLMS
-from apollo_core.connector import Connector
+from apollo_core.connector.connector import Connector
 from apollo_core.design import FpsSampling, PerceiverResampler
 from apollo_core.encoders.families import FAMILIES
-from apollo_core.pixels import to_unit
+from apollo_core.encoders.pixels import to_unit
 from apollo_core.sampling import sample
 
 DRAWING = Path(__file__).parents[2] / "docs" / "pictures" / "base-design.svg"

@@ -33,16 +33,16 @@ from transformers import (
 )
 
 from apollo_core.batch import Batch, collate
-from apollo_core.chat import Encoded, encode_training
-from apollo_core.clip_merging import merge
-from apollo_core.decoding import Decoder
+from apollo_core.connector.clip_merging import merge
 from apollo_core.design import FpsSampling, MemoryBank
+from apollo_core.encoders.pixels import to_unit
 from apollo_core.errors import BadData
-from apollo_core.integration import END, START, VISUAL
-from apollo_core.media import MediaReader, Shown
+from apollo_core.media.decoding import Decoder
+from apollo_core.media.reader import MediaReader, Shown
 from apollo_core.microworld.tokenizer import build_tokenizer
 from apollo_core.model import VideoLMM
-from apollo_core.pixels import to_unit
+from apollo_core.text.chat import Encoded, encode_training
+from apollo_core.text.integration import END, START, VISUAL
 
 TOKENIZER = build_tokenizer()
 

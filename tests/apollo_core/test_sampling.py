@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from apollo_core.design import FpsSampling, Sampling, UniformSampling
 from apollo_core.errors import BadInput
-from apollo_core.media import MediaReader
+from apollo_core.media.reader import MediaReader
 from apollo_core.sampling import (
     CLOCK_STEP,
     Sampled,

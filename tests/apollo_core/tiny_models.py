@@ -17,8 +17,7 @@ from transformers import (
 )
 
 from apollo_core.batch import Batch, collate
-from apollo_core.chat import encode_answer, encode_training
-from apollo_core.connector import Connector
+from apollo_core.connector.connector import Connector
 from apollo_core.design import (
     AttentionPoolResampler,
     ConvAvgResampler,
@@ -32,11 +31,12 @@ from apollo_core.design import (
 from apollo_core.encoders import siglip, videomae
 from apollo_core.encoders.encoder import VideoEncoder
 from apollo_core.geometry import VisionGeometry
-from apollo_core.integration import VISUAL
-from apollo_core.media import Shown
+from apollo_core.media.reader import Shown
 from apollo_core.microworld.parts import VOCABULARY_SIZE
 from apollo_core.microworld.tokenizer import build_tokenizer
 from apollo_core.model import VideoLMM
+from apollo_core.text.chat import encode_answer, encode_training
+from apollo_core.text.integration import VISUAL
 
 FRAMES = 4
 IMAGE = VisionGeometry(dim=16, depth=2, heads=2, mlp=32, size=32, patch=8)

@@ -5,8 +5,8 @@
 Two ways to train one model on the same samples, taken in turns so that a drifting machine meets
 both:
 
-ours    `apollo_core.feeding` and `apollo_core.training` as a stage runs them: media are read by
-        another process meanwhile, frozen encoders run without a graph, logits stand only where a
+ours    `training.feeding` and `training.loop` as a stage runs them: media are read by another
+        process meanwhile, frozen encoders run without a graph, logits stand only where a
         label is.
 plain   media are read between steps, every encoder runs with a graph, the language model returns
         logits of all positions and its own loss; the same AdamW, not fused.
@@ -35,25 +35,25 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from apollo_core.batch import Batch, collate
-from apollo_core.chat import encode_training
-from apollo_core.connector import Connector
-from apollo_core.decoding import Decoder
+from apollo_core.connector.connector import Connector
 from apollo_core.design import FpsSampling, PerceiverResampler
 from apollo_core.encoders.families import FAMILIES
 from apollo_core.execution import Execution
-from apollo_core.feeding import Feeder, place_media
-from apollo_core.manifest import Sample, read_manifest
-from apollo_core.media import MediaReader, Shown
+from apollo_core.media.decoding import Decoder
+from apollo_core.media.manifest import Sample, read_manifest
+from apollo_core.media.reader import MediaReader, Shown
 from apollo_core.microworld.parts import ENCODERS, LLMS, MicroLlm
 from apollo_core.microworld.spec import WorldSpec
 from apollo_core.microworld.tokenizer import END, PAD, build_tokenizer
 from apollo_core.microworld.world import generate
-from apollo_core.mixture import Draw, draw
 from apollo_core.model import Features, VideoLMM
 from apollo_core.stages.assembly import modules_of
 from apollo_core.stages.device import settle
 from apollo_core.stages.pretrain_llm import create_llm
-from apollo_core.training import Recipe, set_trainable, train
+from apollo_core.text.chat import encode_training
+from apollo_core.training.feeding import Feeder, place_media
+from apollo_core.training.loop import Recipe, set_trainable, train
+from apollo_core.training.mixture import Draw, draw
 
 SAMPLING = FpsSampling(mode="fps", fps=2, frames_per_clip=4, max_clips=4)
 RESAMPLER = PerceiverResampler(

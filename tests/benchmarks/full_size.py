@@ -23,25 +23,25 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from apollo_core.batch import Batch, collate
-from apollo_core.block_options import compile_blocks, recompute_activations
 from apollo_core.catalogue import ENCODERS
-from apollo_core.chat import IGNORED, TEXT, Encoded
-from apollo_core.connector import Connector
+from apollo_core.connector.connector import Connector
 from apollo_core.design import PerceiverResampler
-from apollo_core.device_peaks import peak_flops
 from apollo_core.encoders.families import FAMILIES
 from apollo_core.execution import Execution
-from apollo_core.media import Shown
+from apollo_core.media.reader import Shown
 from apollo_core.microworld.parts import ENCODERS as MICRO_ENCODERS
 from apollo_core.microworld.parts import LLMS as MICRO_LLMS
 from apollo_core.model import VideoLMM
-from apollo_core.model_work import WorkMeter
-from apollo_core.packing import pack, prepare_attention
 from apollo_core.shipped_configs import config_file
 from apollo_core.stages.assembly import modules_of
 from apollo_core.stages.device import settle
 from apollo_core.stages.pretrain_llm import create_llm
-from apollo_core.training import Extras, Recipe, train
+from apollo_core.text.chat import IGNORED, TEXT, Encoded
+from apollo_core.training.block_options import compile_blocks, recompute_activations
+from apollo_core.training.device_peaks import peak_flops
+from apollo_core.training.loop import Extras, Recipe, train
+from apollo_core.training.model_work import WorkMeter
+from apollo_core.training.packing import pack, prepare_attention
 
 LLM = "Qwen/Qwen2-0.5B-Instruct"
 BASE = ("internvideo2-1b", "siglip-so400m")

@@ -3,7 +3,7 @@ import json
 import pytest
 from small_sweep import planned
 
-from apollo_core.connector_sizes import connector_parameters
+from apollo_core.connector.connector_sizes import connector_parameters
 from apollo_core.design import FpsSampling, PerceiverResampler, UniformSampling
 from apollo_core.microworld.parts import ENCODERS, LLMS
 from apollo_core.stages.identity import PretrainIdentity

@@ -8,7 +8,8 @@ from small_sweep import planned
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from apollo_core.connector import Connector
+from apollo_core.connector.connector import Connector
+from apollo_core.connector.resamplers.qformer import Words
 from apollo_core.design import (
     AttentionPoolResampler,
     ConvAvgResampler,
@@ -19,7 +20,6 @@ from apollo_core.design import (
 )
 from apollo_core.encoders.families import FAMILIES
 from apollo_core.microworld.parts import ENCODERS, LLMS
-from apollo_core.resamplers.qformer import Words
 from orchestrator.cost import plan_flops
 from orchestrator.model_sizes import ModelSizes
 

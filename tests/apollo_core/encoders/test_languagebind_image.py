@@ -14,8 +14,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from apollo_core.catalogue import ENCODERS
-from apollo_core.checkpoint_files import is_read
 from apollo_core.encoders import languagebind_image
+from apollo_core.encoders.checkpoint_files import is_read
 from apollo_core.encoders.clip import Clip
 from apollo_core.encoders.encoder import CLIP_MEAN, CLIP_STD
 from apollo_core.encoders.families import build_encoder

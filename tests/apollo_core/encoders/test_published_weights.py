@@ -15,8 +15,8 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from apollo_core.encoders import dinov2
 from apollo_core.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, VideoEncoder
 from apollo_core.encoders.families import FAMILIES
+from apollo_core.encoders.pretrained import load_whole
 from apollo_core.errors import BadData
-from apollo_core.pretrained import load_whole
 
 each_tower = pytest.mark.parametrize("name", TOWERS)
 

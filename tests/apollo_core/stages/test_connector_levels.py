@@ -23,8 +23,8 @@ from tiny_chain import (
 from tiny_models import ASKED, RESAMPLERS, image_encoder, qwen2, video_encoder
 from transformers import PreTrainedModel
 
-from apollo_core.decoding import Decoder
 from apollo_core.design import FpsSampling, MemoryBank
+from apollo_core.media.decoding import Decoder
 from apollo_core.microworld.tokenizer import build_tokenizer
 
 BOTH = (SIGLIP, VIDEOMAE)

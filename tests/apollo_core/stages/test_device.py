@@ -21,8 +21,8 @@ from apollo_core.execution import Execution
 from apollo_core.geometry import VisionGeometry
 from apollo_core.microworld.tokenizer import build_tokenizer
 from apollo_core.model import VideoLMM
-from apollo_core.packing import pack, prepare_attention
 from apollo_core.stages.device import settle
+from apollo_core.training.packing import pack, prepare_attention
 
 # These raise on a GPU, says the docstring of `torch.use_deterministic_algorithms` of torch 2.13.
 RAISING = re.compile(

@@ -14,8 +14,8 @@ from tiny_chain import SIGLIP, Workshop, contents, evaluation, read_rows, traini
 from tiny_models import image_encoder, llama
 from transformers import PreTrainedModel
 
-from apollo_core.decoding import Decoder
 from apollo_core.errors import BadData, DecodeFailed
+from apollo_core.media.decoding import Decoder
 from apollo_core.microworld.tokenizer import build_tokenizer
 
 OWN = (SIGLIP,)

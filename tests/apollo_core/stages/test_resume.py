@@ -17,11 +17,11 @@ from tiny_chain import LLM, SIGLIP, Workshop, contents, pretraining, training
 
 from apollo_core.errors import LeaseLost, StageFailed
 from apollo_core.microworld.world import WorldSpec, generate
-from apollo_core.stage_checkpoint import NAME
 from apollo_core.stages import assembly
 from apollo_core.stages.context import Event
 from apollo_core.stages.identity import TrainIdentity
-from apollo_core.training_state import TrainingState
+from apollo_core.training.stage_checkpoint import NAME
+from apollo_core.training.training_state import TrainingState
 
 WORLD = WorldSpec(
     train_videos=4, bench_videos=1, images=4, multi_images=2, texts=4, corpus=8, max_seconds=4

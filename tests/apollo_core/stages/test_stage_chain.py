@@ -30,7 +30,7 @@ from apollo_core.llm import load_llm
 from apollo_core.microworld.world import WorldSpec, generate
 from apollo_core.stages.assembly import assemble, modules_of
 from apollo_core.stages.context import Event, StageContext
-from apollo_core.training import schedule
+from apollo_core.training.loop import schedule
 from apollo_core.weights import own_tensors
 
 WORLD = WorldSpec(

@@ -1,0 +1,1 @@
+"""Everything between the vision encoders and the language model."""

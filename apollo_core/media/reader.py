@@ -1,0 +1,110 @@
+"""From a sample's media paths to its clips and to the text that stands for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from apollo_core.connector.memory import places
+from apollo_core.design import Integration, MemoryBank, Sampling
+from apollo_core.media.decoding import Decoder
+from apollo_core.media.manifest_record import Medium
+from apollo_core.sampling import Sampled, record
+from apollo_core.text.integration import write_still, write_video
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One sample's media as the model sees them.
+
+    Attributes:
+        frames: all clips of all media, uint8, (clips, frames, size, size, 3).
+        written: for each medium, the text with marks that takes its place in the prompt.
+        rate: frames per second that videos' clips really have, on average; 0 for images.
+        counts: clips of each medium.
+        still: for each medium, whether its clips are one picture repeated.
+        sampled: for each medium, how it was really read; None for a still (and for media of which
+            nobody asks). What stages write of it: `apollo_core.sampling.Sampled`.
+        places: for each medium, how many clips' tokens stand in the text: fewer than `counts` where
+            a memory bank merges clips; () for as many as there are clips.
+    """
+
+    frames: np.ndarray
+    written: tuple[str, ...]
+    rate: float
+    counts: tuple[int, ...]
+    still: tuple[bool, ...]
+    sampled: tuple[Sampled | None, ...] = ()
+    places: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class MediaReader:
+    """Reads media by one sampling, size and integration format.
+
+    Attributes:
+        decoder: shared; it caches and it is killed at its deadline.
+        root: folder that media paths are relative to.
+        memory: the connector's bound on the places of a video, or None.
+    """
+
+    decoder: Decoder
+    root: Path
+    sampling: Sampling
+    integration: Integration
+    size: int
+    memory: MemoryBank | None = None
+
+    def video(self, path: str) -> Shown:
+        """A video, sampled. Raises `DecodeFailed`."""
+        read = self.decoder.read_clips(self.root / path, self.sampling, size=self.size)
+        count = len(read.clips)
+        written = write_video(
+            read.clips, self.integration, duration=read.duration, memory=self.memory
+        )
+        sampled = record(read.clips, self.sampling, duration=read.duration, rate=read.rate)
+        return Shown(
+            read.stacked(),
+            (written,),
+            read.rate,
+            (count,),
+            (False,),
+            (sampled,),
+            (places(count, self.memory),),
+        )
+
+    def show(self, media: Sequence[Medium]) -> Shown:
+        """A conversation's images and videos in order, at least one. Raises `DecodeFailed`."""
+        read = {"video": self.video, "image": self.image}
+        return _together([read[kind](path) for kind, path in media])
+
+    def center_frame(self, path: str) -> Shown:
+        """A video's middle frame, shown as an image is. Raises `DecodeFailed`."""
+        read = self.decoder.read_clips(
+            self.root / path, self.sampling, size=self.size, center_only=True
+        )
+        return Shown(read.stacked(), (write_still(self.integration),), 0.0, (1,), (True,), (None,))
+
+    def image(self, path: str) -> Shown:
+        """An image, repeated to one clip. Raises `DecodeFailed`."""
+        frames = self.sampling.frames_per_clip
+        read = self.decoder.read_image(self.root / path, frames_per_clip=frames, size=self.size)
+        return Shown(read.stacked(), (write_still(self.integration),), 0.0, (1,), (True,), (None,))
+
+
+def _together(shown: Sequence[Shown]) -> Shown:
+    """Media read one by one, as one sample's."""
+    rates = [one.rate for one in shown if one.rate]
+    return Shown(
+        frames=np.concatenate([one.frames for one in shown]),
+        written=tuple(chain.from_iterable(one.written for one in shown)),
+        rate=sum(rates) / len(rates) if rates else 0.0,
+        counts=tuple(chain.from_iterable(one.counts for one in shown)),
+        still=tuple(chain.from_iterable(one.still for one in shown)),
+        sampled=tuple(chain.from_iterable(one.sampled for one in shown)),
+        places=tuple(chain.from_iterable(one.places or one.counts for one in shown)),
+    )

@@ -1,0 +1,1 @@
+"""Answers to questions: by likelihood, or written greedily and read strictly."""

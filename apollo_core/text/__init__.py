@@ -1,0 +1,1 @@
+"""How conversations become positions: formats of clips, chat templates, questions."""

@@ -1,0 +1,1 @@
+"""Which sample when, batches, the loop, and what it keeps and tells."""

@@ -1,0 +1,293 @@
+"""Training samples in their drawn order, read ahead of the trainer, a bounded number at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby, islice
+from queue import SimpleQueue
+from typing import TypeVar
+
+from transformers import PreTrainedTokenizerBase
+
+from apollo_core.batch import Batch, collate
+from apollo_core.errors import BadData, DecodeFailed
+from apollo_core.media.manifest import Sample
+from apollo_core.media.reader import MediaReader, Shown
+from apollo_core.stages.identity import BadMedia
+from apollo_core.text.chat import Encoded, encode_training
+from apollo_core.text.integration import VISUAL, without_marks
+from apollo_core.training.fed import Fed, Note
+from apollo_core.training.mixture import Draw
+from apollo_core.training.packing import pack
+from apollo_core.training.read_ahead import read_ahead
+
+# Encoded conversations that are kept: small data sets are gone through many times, and of a large
+# one (some 50 kB for each conversation about a long video) no more may stay in memory.
+MOST_KEPT = 4096
+# Frames of a step that are held to be sorted by length, in bytes: a step of 256 long videos would
+# be tens of GB. Up to four windows exist at a time (being read, ready, being cut, in batches).
+WINDOW_BYTES = 2**29
+# Micro-batches that wait ready for the trainer.
+READY = 2
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A sample that can be fed."""
+
+    encoded: Encoded
+    shown: Shown | None
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Samples of one step, in drawn order, as many as are sorted together."""
+
+    step: int
+    read: list[_Read]
+    notes: list[Note]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A micro-batch, or none, and what is to be noted once it is fed."""
+
+    step: int
+    batch: Batch | None
+    notes: list[Note]
+
+
+Try = Callable[[int], Shown | DecodeFailed | None]
+_Each = Callable[[Try, Iterable[int]], Iterable[Shown | DecodeFailed | None]]
+
+
+class Feeder:
+    """Makes micro-batches of a drawn order.
+
+    Args:
+        shares: the samples of each share, its sets counted through.
+        order: which sample comes when.
+        readers: how media are read, one for each thread that reads; all alike.
+        tokenizer: the language model's.
+        tokens_per_clip: visual tokens of one clip.
+        bad_media: `stop` at media that cannot be read, or `skip` the sample and count it.
+        longest: positions that the language model can take, where it says so.
+        ahead: whether to read in threads, ahead of the trainer; else when it asks.
+        packed: whether a micro-batch is one row.
+        fed: the record so far, of a stage that goes on.
+    """
+
+    def __init__(
+        self,
+        shares: Sequence[Sequence[Sample]],
+        order: Draw,
+        *,
+        readers: Sequence[MediaReader],
+        tokenizer: PreTrainedTokenizerBase,
+        tokens_per_clip: int,
+        bad_media: BadMedia,
+        longest: int | None = None,
+        ahead: bool = True,
+        packed: bool = False,
+        fed: Fed | None = None,
+    ) -> None:
+        self._shares = shares
+        self._order = order
+        self._free: SimpleQueue[MediaReader] = SimpleQueue()
+        for reader in readers:
+            self._free.put(reader)
+        self._threads = len(readers)
+        self._longest = longest
+        self._tokenizer = tokenizer
+        self._tokens_per_clip = tokens_per_clip
+        self._bad_media: BadMedia = bad_media
+        self._ahead = ahead
+        self._packed = packed
+        self._encoded: dict[tuple[str, ...], Encoded] = {}
+        self.fed = fed or Fed([0] * len(shares))
+
+    def batches(
+        self, batch_size: int, micro_batch: int, *, first: int = 0
+    ) -> Generator[Iterator[Batch], None, None]:
+        """Yield each optimiser step's micro-batches, from step `first` on (counted from 0).
+
+        A step's are to be taken before the next step is asked for; of samples that were all
+        skipped there are none. Nothing of the steps before `first` is read. `fed` tells of what
+        has been taken, not of what was read ahead.
+        """
+        with closing(self._parts(batch_size, micro_batch, first)) as coming:
+            for _, parts in groupby(coming, key=lambda part: part.step):
+                step = self._noted(parts)
+                yield step
+                deque(step, 0)  # what was not taken is still noted
+
+    def _noted(self, parts: Iterable[_Part]) -> Iterator[Batch]:
+        for part in parts:
+            for note in part.notes:
+                self.fed.add(note, of=len(self._order))
+            if part.batch is not None:
+                yield part.batch
+
+    def rehearse(self) -> None:
+        """Encode one conversation of each length in turns, so that a chat template which cannot
+        be used stops the stage before its first step.
+
+        Raises:
+            BadData: the template, or a conversation, cannot be used.
+        """
+        seen = {len(sample.turns): sample for share in self._shares for sample in share}
+        for sample in seen.values():
+            turns = place_media(sample.turns, [VISUAL] * len(sample.media))
+            encode_training(self._tokenizer, turns, tokens_per_clip=self._tokens_per_clip)
+
+    def _parts(self, batch_size: int, micro_batch: int, first: int) -> Generator[_Part, None, None]:
+        """All micro-batches from a step on; read, and put together, a few ahead."""
+        if not self._ahead:
+            return self._cut(self._windows(map, batch_size, micro_batch, first), micro_batch)
+        windows = read_ahead(self._read_in_threads(batch_size, micro_batch, first), 1)
+        return read_ahead(self._cut(windows, micro_batch), READY)
+
+    def _read_in_threads(
+        self, batch_size: int, micro_batch: int, first: int
+    ) -> Generator[_Window, None, None]:
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="reading") as pool:
+
+            def side_by_side(read: Callable[[S], T], of: Iterable[S]) -> Iterator[T]:
+                return _in_order(pool, read, of, most=2 * self._threads)
+
+            yield from self._windows(side_by_side, batch_size, micro_batch, first)
+
+    def _windows(
+        self,
+        each: _Each,
+        batch_size: int,
+        micro_batch: int,
+        first: int,
+    ) -> Generator[_Window, None, None]:
+        """Read each step in windows of whole micro-batches.
+
+        Where a window ends depends on its samples alone, so that neither threads nor timing change
+        what is fed together.
+        """
+        for step in range(first, -(-len(self._order) // batch_size)):
+            places = range(step * batch_size, min((step + 1) * batch_size, len(self._order)))
+            window, held = _Window(step, [], []), 0
+            for place, shown in zip(places, each(self._try, places), strict=True):
+                held += self._take(place, shown, window)
+                whole = window.read and len(window.read) % micro_batch == 0
+                if whole and held >= WINDOW_BYTES:
+                    yield window
+                    window, held = _Window(step, [], []), 0
+            if window.notes:
+                yield window
+
+    def _cut(
+        self, windows: Generator[_Window, None, None], micro_batch: int
+    ) -> Generator[_Part, None, None]:
+        with closing(windows):
+            for window in windows:
+                # Samples of like length side by side: less padding, and the same sum over tokens.
+                read = sorted(window.read, key=lambda one: len(one.encoded.tokens))
+                notes = window.notes
+                for at in range(0, len(read), micro_batch):
+                    yield _Part(window.step, self._collate(read[at : at + micro_batch]), notes)
+                    notes = []
+                if notes:
+                    yield _Part(window.step, None, notes)
+
+    def _sample(self, place: int) -> Sample:
+        return self._shares[int(self._order.share[place])][int(self._order.row[place])]
+
+    def _take(self, place: int, shown: Shown | DecodeFailed | None, window: _Window) -> int:
+        """Put a sample into a window; the bytes of its frames."""
+        if isinstance(shown, DecodeFailed) and self._bad_media == "stop":
+            raise shown
+        sample = self._sample(place)
+        window.notes.append(Note.of(int(self._order.share[place]), sample, shown))
+        if isinstance(shown, DecodeFailed):
+            return 0
+        window.read.append(_Read(self._encode(sample, shown), shown))
+        return 0 if shown is None else shown.frames.nbytes
+
+    def _try(self, place: int) -> Shown | DecodeFailed | None:
+        sample = self._sample(place)
+        if not sample.media:
+            return None
+        reader = self._free.get()
+        try:
+            return reader.show(sample.media)
+        except DecodeFailed as error:
+            return error
+        finally:
+            self._free.put(reader)
+
+    def _encode(self, sample: Sample, shown: Shown | None) -> Encoded:
+        """Encode once for each way of writing the media; a chat template is slow."""
+        written = shown.written if shown is not None else ()
+        key = (sample.id, *written, *(text for _, text in sample.turns))
+        if key in self._encoded:
+            return self._encoded[key]
+        encoded = encode_training(
+            self._tokenizer,
+            place_media(sample.turns, written),
+            tokens_per_clip=self._tokens_per_clip,
+        )
+        if self._longest is not None and len(encoded.tokens) > self._longest:
+            raise BadData(
+                f"sample {sample.id!r} has {len(encoded.tokens)} positions, the language model "
+                f"takes {self._longest}: ask for fewer clips or fewer tokens per frame"
+            )
+        if len(self._encoded) < MOST_KEPT:
+            self._encoded[key] = encoded
+        return encoded
+
+    def _collate(self, read: Sequence[_Read]) -> Batch:
+        media: list[Shown] = []
+        shown: list[int] = []
+        for one in read:
+            shown.append(-1 if one.shown is None else len(media))
+            if one.shown is not None:
+                media.append(one.shown)
+        encoded = [one.encoded for one in read]
+        batch = collate(encoded, media, shown, tokens_per_clip=self._tokens_per_clip)
+        return pack(batch) if self._packed else batch
+
+
+def place_media(turns: Sequence[tuple[str, str]], written: Sequence[str]) -> list[tuple[str, str]]:
+    """Put what is written for each medium in the place of its `<video>` or `<image>`, in order."""
+    coming = iter(written)
+    placed: list[tuple[str, str]] = []
+    for role, text in turns:
+        text = without_marks(text)
+        while (mark := _first_mark(text)) is not None:
+            text = text.replace(mark, next(coming), 1)
+        placed.append((role, text))
+    return placed
+
+
+def _first_mark(text: str) -> str | None:
+    found = [(at, mark) for mark in ("<video>", "<image>") if (at := text.find(mark)) >= 0]
+    return min(found)[1] if found else None
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, function: Callable[[S], T], items: Iterable[S], *, most: int
+) -> Iterator[T]:
+    """`pool.map` that holds no more than `most` results."""
+    coming = iter(items)
+    running: deque[Future[T]] = deque(pool.submit(function, item) for item in islice(coming, most))
+    try:
+        while running:
+            done = running.popleft().result()
+            running.extend(pool.submit(function, item) for item in islice(coming, 1))
+            yield done
+    finally:
+        for future in running:
+            future.cancel()

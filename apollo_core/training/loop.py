@@ -1,0 +1,287 @@
+"""Optimise: one learning rate per module, warm-up and cosine, loss averaged over tokens."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from apollo_core.errors import Diverged
+from apollo_core.stages.context import Event
+from apollo_core.stages.identity import Precision
+from apollo_core.training.training_state import TrainingState
+
+T = TypeVar("T")
+Micro = TypeVar("Micro", bound="MicroBatch")
+
+
+@runtime_checkable
+class MicroBatch(Protocol):
+    """What fits through the model at once."""
+
+    @property
+    def supervised(self) -> int:
+        """Terms of its loss."""
+        ...
+
+    def to(self: Micro, device: torch.device) -> Micro:
+        """The same on another device."""
+        ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a stage is optimised.
+
+    Attributes:
+        rates: peak learning rate by module; modules without one are frozen.
+        steps: optimiser steps in all.
+        warmup: part of the steps in which the rate rises from 0.
+        weight_decay, clip_norm: AdamW's; gradients are clipped to this norm over all modules.
+        precision: of the arithmetic; weights and optimiser states stay in float32.
+    """
+
+    rates: Mapping[str, float]
+    steps: int
+    warmup: float
+    weight_decay: float
+    clip_norm: float
+    precision: Precision
+
+
+def schedule(step: int, *, steps: int, warmup: float) -> float:
+    """Factor on the peak rate at `step` (0-based): linear warm-up, then cosine to 0.
+
+    The first step already learns, and the last one still does.
+    """
+    rise = math.ceil(warmup * steps)
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
+
+
+def set_trainable(modules: Mapping[str, nn.Module], trained: Iterable[str]) -> None:
+    """Train exactly the modules in `trained`; freeze the others, in eval mode."""
+    chosen = set(trained)
+    for name, module in modules.items():
+        module.requires_grad_(name in chosen)
+        module.train(name in chosen)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one micro-batch asks of the machine.
+
+    Attributes:
+        positions: of the language model, padding left out.
+        flops: forward and backward.
+    """
+
+    positions: int = 0
+    flops: float = 0.0
+
+
+@dataclass(frozen=True)
+class Extras(Generic[Micro]):
+    """What a loop does beside learning; by default nothing.
+
+    Attributes:
+        resume: takes over an earlier attempt's state before the first step.
+        keep: is asked after each step, before it is reported; the state is kept when the block,
+            in which the step is reported, ends without an error.
+        work: counts what a micro-batch costs, for the speeds that are reported.
+        peak_flops: of the device, per second, where known.
+        fused: the optimiser in one kernel.
+    """
+
+    resume: Callable[[TrainingState], None] = lambda _: None
+    keep: Callable[[TrainingState], AbstractContextManager[None]] = lambda _: nullcontext()
+    work: Callable[[Micro], Work] = lambda _: Work()
+    peak_flops: float | None = None
+    fused: bool = True
+
+
+def train(
+    modules: Mapping[str, nn.Module],
+    loss: Callable[[Micro], Tensor],
+    batches: Iterable[Iterable[Micro]],
+    recipe: Recipe,
+    *,
+    device: torch.device,
+    report: Callable[[Event], None],
+    extras: Extras[Micro] | None = None,
+) -> None:
+    """Run all steps.
+
+    The loss of a step is the mean over all supervised tokens of its micro-batches, so that the
+    size of a micro-batch changes no more than the last digit.
+
+    Args:
+        modules: by the names that `recipe.rates` uses.
+        loss: summed over its supervised terms (tokens), in nats.
+        batches: the micro-batches of each step, from the first that is still to be done; an empty
+            step is passed over.
+        recipe: how.
+        device: where the modules are.
+        report: takes `step` (1-based), `steps`, `loss`, `grad_norm`, `tokens` (supervised) and
+            `lr/MODULE`; `spike` (0 or 1) and their number so far, `spikes`, which a view that
+            leaves out steps still shows; `seconds` of the step, and `data_seconds` of them spent
+            waiting for data; where `extras.work` counts them, `positions` through the language
+            model, `tokens_per_second` of those, their sum so far, `tokens_seen`, and `mfu`.
+        extras: what is done beside.
+
+    Raises:
+        Diverged: loss or gradient is not finite.
+    """
+    beside = extras or Extras[Micro]()
+    set_trainable(modules, recipe.rates)
+    trained = {name: modules[name] for name in recipe.rates}
+    state = TrainingState(trained, _optimiser(trained, recipe, fused=beside.fused), device)
+    beside.resume(state)
+    waited = Waited()
+    for micro_batches in waited.each(batches):
+        rates = _set_rates(state.optimiser, recipe, state.step)
+        learned = _learn(loss, waited.each(micro_batches), recipe, beside.work, device)
+        if not learned.tokens:
+            # Zeros would let momentum move what a later step gives no gradient.
+            state.optimiser.zero_grad(set_to_none=True)
+            state.step += 1
+            continue
+        norm = _update(state, learned, recipe)
+        state.step += 1
+        state.tokens_seen += learned.work.positions
+        spike = int(state.watch.is_spike(learned.loss))
+        state.spikes += spike
+        lap = waited.lap()
+        event: dict[str, float | int | str] = {
+            "step": state.step,
+            "steps": recipe.steps,
+            "loss": learned.loss,
+            "grad_norm": norm,
+            "tokens": learned.tokens,
+            "spike": spike,
+            "spikes": state.spikes,
+            **{f"lr/{name}": rate for name, rate in rates.items()},
+            **lap,
+            **_speeds(learned.work, lap["seconds"], state.tokens_seen, beside.peak_flops),
+        }
+        with beside.keep(state):
+            report(event)
+
+
+@dataclass
+class _Learned:
+    """Of one step: summed gradients lie in the parameters."""
+
+    loss: float = 0.0
+    tokens: int = 0
+    work: Work = field(default_factory=Work)
+
+
+def _learn(
+    loss: Callable[[Micro], Tensor],
+    micro_batches: Iterable[Micro],
+    recipe: Recipe,
+    work: Callable[[Micro], Work],
+    device: torch.device,
+) -> _Learned:
+    """Forward and backward of one step's micro-batches, which are let go one by one.
+
+    How many tokens the step has is only known at its end, so the sum is differentiated and
+    `_update` divides.
+    """
+    total, tokens, positions, flops = 0.0, 0, 0, 0.0
+    half = recipe.precision == "bfloat16"
+    for batch in micro_batches:
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            summed = loss(batch.to(device))
+        # Text alone reaches no frozen language model's connector: nothing to learn, no error.
+        if summed.requires_grad:
+            summed.backward()
+        cost = work(batch)
+        total, tokens = total + summed.item(), tokens + batch.supervised
+        positions, flops = positions + cost.positions, flops + cost.flops
+    return _Learned(total / max(1, tokens), tokens, Work(positions, flops))
+
+
+def _update(state: TrainingState, learned: _Learned, recipe: Recipe) -> float:
+    """One step of the optimiser; the gradient's norm before it was clipped."""
+    parameters = [p for group in state.optimiser.param_groups for p in group["params"]]
+    for parameter in parameters:
+        if parameter.grad is not None:
+            parameter.grad /= learned.tokens
+    norm = nn.utils.clip_grad_norm_(parameters, recipe.clip_norm).item()
+    if not (math.isfinite(learned.loss) and math.isfinite(norm)):
+        raise Diverged(
+            f"step {state.step + 1} of {recipe.steps}: loss {learned.loss}, gradient norm {norm}"
+        )
+    state.optimiser.step()
+    state.optimiser.zero_grad(set_to_none=True)
+    return norm
+
+
+def _optimiser(trained: Mapping[str, nn.Module], recipe: Recipe, *, fused: bool) -> AdamW:
+    groups = [
+        {"params": list(trained[name].parameters()), "lr": rate}
+        for name, rate in recipe.rates.items()
+    ]
+    return AdamW(groups, weight_decay=recipe.weight_decay, fused=fused)
+
+
+def _set_rates(optimiser: Optimizer, recipe: Recipe, step: int) -> dict[str, float]:
+    """The rates of `step` (0-based), by module."""
+    factor = schedule(step, steps=recipe.steps, warmup=recipe.warmup)
+    rates = {name: rate * factor for name, rate in recipe.rates.items()}
+    for group, rate in zip(optimiser.param_groups, rates.values(), strict=True):
+        group["lr"] = rate
+    return rates
+
+
+class Waited:
+    """Time since the last lap, and how much of it went by waiting for the next of an iterable."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+        self._waited = 0.0
+
+    def each(self, source: Iterable[T]) -> Iterator[T]:
+        """The same items."""
+        coming = iter(source)
+        while True:
+            asked = time.perf_counter()
+            try:
+                item = next(coming)
+            except StopIteration:
+                return
+            finally:
+                self._waited += time.perf_counter() - asked
+            yield item
+
+    def lap(self) -> dict[str, float]:
+        """`seconds` and `data_seconds` since the last one."""
+        now = time.perf_counter()
+        told = {"seconds": now - self._began, "data_seconds": self._waited}
+        self._began, self._waited = now, 0.0
+        return told
+
+
+def _speeds(
+    work: Work, seconds: float, tokens_seen: int, peak_flops: float | None
+) -> dict[str, float | int]:
+    if not work.positions:
+        return {}
+    told: dict[str, float | int] = {
+        "positions": work.positions,
+        "tokens_seen": tokens_seen,
+        "tokens_per_second": work.positions / seconds,
+    }
+    if work.flops and peak_flops:
+        told["mfu"] = work.flops / seconds / peak_flops
+    return told
