@@ -2,7 +2,7 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from apollo_core.pixels import to_unit
+from apollo_core.encoders.pixels import to_unit
 
 
 def test_the_test_run_checks_the_shapes_and_dtypes_in_signatures():
