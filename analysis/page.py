@@ -2,59 +2,54 @@
 
 from __future__ import annotations
 
-import base64
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
-import pandas as pd
+from markupsafe import Markup
 
-from analysis.axes import AxisReport
-from analysis.figures import Picture
-from analysis.pair import Pair
-from analysis.proxies import Proxy
-from analysis.sentences import describe_pair, number, parameters, percent, score_digits
+from analysis.figures_of_metric import MetricPictures
+from analysis.findings import Findings
+from analysis.inline_svg import Letters, draw_into
+from analysis.page_sections import section_view
+from analysis.page_tables import MOST_MISSING, category_rows, missing_rows, overview_rows
+from analysis.sentences import number, parameters, percent
+from analysis.study_sentences import chance
 from analysis.table import ScoreTable
-from analysis.verdict import RULE, VERDICTS
+from analysis.verdict import RULE
+
+# Where the outlines of letters go: known only when all figures are in.
+_OUTLINES = "<!-- outlines of letters -->"
 
 
 @dataclass(frozen=True)
 class MetricSection:
-    """Everything the page shows about one metric; figures are those of its pairs of scales.
-
-    With one scale there is no pair, and no heatmap.
-    """
+    """A metric that the page shows in full, with the unit of its scores and its figures."""
 
     metric: str
     unit: str
-    pairs: Sequence[Pair]
-    axes: Sequence[AxisReport]
-    proxies: Sequence[Proxy]
-    heatmap: Picture | None
-    scatters: Sequence[Picture]
+    pictures: MetricPictures
 
 
 def render_page(
     table: ScoreTable,
+    found: Findings,
     sections: Sequence[MetricSection],
     *,
     title: str,
     provenance: Mapping[str, object],
-    hidden_metrics: int,
     data: Sequence[Mapping[str, object]] = (),
 ) -> str:
     """Render the page.
 
     Args:
-        sections: one per metric shown, in order.
+        sections: one per metric shown in full, in order; the others are categories and appear in
+            tables.
         provenance: flat facts about where the scores came from.
-        hidden_metrics: how many metrics are in report.json only.
-        data: of each training stage `stage`, `trained`, `ended_early`, `skipped` and `sets`; of
-            each set `set`, `size`, `stages`, `drawn`, `epochs` and `share`. What differs between
-            stages has `least`, `median` and `most`.
+        data: what each training stage was fed, where the scores are a sweep's.
     """
+    letters = Letters()
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -63,85 +58,47 @@ def render_page(
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=number, percent=percent, inlined=inlined, parameters=parameters
+        number=number,
+        signed=signed,
+        percent=percent,
+        interval=interval,
+        share_interval=share_interval,
+        inlined=letters.inline,
+        parameters=parameters,
+        chance=chance,
     )
-    return environment.get_template("report.html").render(
+    full = [section.metric for section in sections]
+    page = environment.get_template("report.html").render(
+        outlines=Markup(_OUTLINES),
         title=title,
         table=table,
-        sections=[_section_view(table, section) for section in sections],
+        views=[
+            section_view(table, found, section.metric, section.unit, section.pictures)
+            for section in sections
+        ],
+        overview=overview_rows(found, full, table.scales[-1]) if len(full) > 1 else [],
+        categories=category_rows(found, [m for m in table.metrics if m not in full], table),
+        halves=found.metric_halves,
         rule=RULE,
-        n_designs=len(table.designs),
         provenance=provenance,
         data=data,
-        hidden_metrics=hidden_metrics,
-        missing=table.missing,
+        missing=missing_rows(table),
+        most_missing=MOST_MISSING,
     )
+    return draw_into(page, letters, _OUTLINES)
 
 
-def inlined(picture: Picture) -> str:
-    """Return a figure as a data address: sharp at any size, its ids apart from other figures'."""
-    return "data:image/svg+xml;base64," + base64.b64encode(picture.svg).decode("ascii")
+def interval(ends: tuple[float, float] | None, digits: int = 2) -> str:
+    """Write an interval as `0.85 to 0.98`; a dash where there is none."""
+    return "–" if ends is None else f"{number(ends[0], digits)} to {number(ends[1], digits)}"
 
 
-def _section_view(table: ScoreTable, section: MetricSection) -> dict[str, object]:
-    grid = table.grid(section.metric)
-    digits = score_digits(grid.stack())
-    words = Counter(pair.verdict for pair in section.pairs)
-    return {
-        "section": section,
-        "digits": digits,
-        "tally": [(word, words[word]) for word in VERDICTS if words[word]],
-        # The question a reader comes with is about the largest scale; the rest is in the table.
-        "verdicts": [
-            (pair, describe_pair(pair, unit=section.unit, digits=digits))
-            for pair in section.pairs
-            if pair.large == table.scales[-1]
-        ],
-        "rows": _result_rows(table, grid),
-        "effects": _effect_rows(table, section.axes),
-    }
+def share_interval(ends: tuple[float, float] | None) -> str:
+    """The same for shares, as `53 % to 100 %`."""
+    return "–" if ends is None else f"{percent(ends[0])} to {percent(ends[1])}"
 
 
-def _result_rows(table: ScoreTable, grid: pd.DataFrame) -> list[dict[str, object]]:
-    """List designs, best at the largest scale first, with each score's place in its column's range.
-
-    `fill` is 0 to 100, the length of the bar behind a score; `best` marks a scale's best design.
-    """
-    grid = grid.sort_values(table.scales[-1], ascending=table.lower_is_better, kind="stable")
-    low, spread = grid.min(), (grid.max() - grid.min()).replace(0.0, 1.0)
-    best = grid.min() if table.lower_is_better else grid.max()
-    fills = (grid - low) / spread * 100
-    return [
-        {
-            "design": design,
-            "cells": [
-                None
-                if pd.isna(grid.at[design, scale])
-                else {
-                    "score": float(grid.at[design, scale]),
-                    "fill": round(float(fills.at[design, scale])),
-                    "best": bool(grid.at[design, scale] == best[scale]),
-                }
-                for scale in table.scales
-            ],
-        }
-        for design in grid.index
-    ]
-
-
-def _effect_rows(table: ScoreTable, axes: Sequence[AxisReport]) -> list[dict[str, object]]:
-    """List each level with its effect against base at every scale, None where there is none."""
-    rows: list[dict[str, object]] = []
-    for report in axes:
-        by_level: dict[str, dict[str, float]] = {}
-        for effect in report.effects:
-            by_level.setdefault(effect.level, {})[effect.scale] = effect.effect
-        rows += [
-            {
-                "axis": report.axis,
-                "level": level,
-                "effects": [effects.get(scale) for scale in table.scales],
-            }
-            for level, effects in by_level.items()
-        ]
-    return rows
+def signed(value: float | None, digits: int = 3) -> str:
+    """Write a difference with its sign; none where it rounds to nothing."""
+    text = number(value, digits)
+    return f"+{text}" if value is not None and value > 0 and float(text) > 0 else text

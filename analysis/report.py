@@ -9,25 +9,23 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from analysis.axes import AxisReport
 from analysis.errors import TableError
-from analysis.figures import draw_heatmap, draw_scatter
+from analysis.figures_of_metric import draw_metric
 from analysis.findings import Findings, find
+from analysis.flat_tables import flat_tables
 from analysis.item_scores import ItemScores
 from analysis.items import load_items
 from analysis.options import TableOptions
 from analysis.page import MetricSection, render_page
+from analysis.ranks import rank_designs
 from analysis.sentences import summary_lines
 from analysis.study_sentences import describe_axis_line
 from analysis.table import ScoreTable, load_table
 from analysis.verdict import RULE
-
-# More scatters than this make a page that nobody reads; then only pairs into the largest scale.
-MANY_SCATTERS = 24
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,7 @@ class ReportPaths:
     html: Path
     json: Path
     scores: Path
+    tables: tuple[Path, ...]
     figures: tuple[Path, ...]
 
 
@@ -107,7 +106,7 @@ def write_report(
     findings: Findings | None = None,
     data: Sequence[Mapping[str, object]] = (),
 ) -> ReportPaths:
-    """Write report.html, report.json, scores.csv and figures/ (PNG and SVG) into `out_dir`.
+    """Write report.html, report.json, CSV tables and figures/ (PNG and SVG) into `out_dir`.
 
     Everything is computed and drawn first, and each file is renamed into place from a folder
     beside it, report.json last: a reader never meets half a file. Figures of an earlier report in
@@ -118,17 +117,18 @@ def write_report(
     """
     found = findings or find(table)
     shown = shown_metrics(table.metrics)
-    sections = [_section(table, found, metric, len(shown)) for metric in shown]
-    hidden = len(table.metrics) - len(shown)
-    page = render_page(
-        table, sections, title=title, provenance=provenance, hidden_metrics=hidden, data=data
-    )
-    pictures = [p for s in sections for p in (s.heatmap, *s.scatters) if p]
+    sections: list[MetricSection] = []
+    for metric in shown:
+        unit = score_unit(table, metric)
+        pictures = draw_metric(table, found, metric, unit, n_metrics=len(shown))
+        sections.append(MetricSection(metric, unit, pictures))
+    page = render_page(table, found, sections, title=title, provenance=provenance, data=data)
     files: dict[str, bytes] = {}
-    for picture in pictures:
+    for picture in (picture for section in sections for picture in section.pictures.drawn()):
         files[f"figures/{picture.name}.png"] = picture.png
         files[f"figures/{picture.name}.svg"] = picture.svg
     document = to_document(table, found, provenance, figures=sorted(files), data=data)
+    files |= flat_tables(table, found)
     files["scores.csv"] = table.rows.to_csv(index=False, lineterminator="\n").encode()
     files["report.html"] = page.encode()
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
@@ -142,9 +142,12 @@ def write_report(
         raise TableError(
             f"{out_dir}: the report cannot be written there ({error.strerror}); give another."
         ) from error
-    figures = tuple(out_dir / name for name in files if name.startswith("figures/"))
     return ReportPaths(
-        out_dir / "report.html", out_dir / "report.json", out_dir / "scores.csv", figures
+        html=out_dir / "report.html",
+        json=out_dir / "report.json",
+        scores=out_dir / "scores.csv",
+        tables=tuple(out_dir / name for name in files if name.endswith(".csv")),
+        figures=tuple(out_dir / name for name in files if name.startswith("figures/")),
     )
 
 
@@ -187,6 +190,11 @@ def to_document(
         ],
         "designs": table.designs.reset_index().to_dict("records"),
         "scores": table.cells.to_dict("records"),
+        "ranks": [
+            asdict(rank)
+            for metric in shown_metrics(table.metrics)
+            for rank in rank_designs(table, metric)
+        ],
         "verdict_rule": RULE,
         "warnings": list(table.warnings),
         "figures": list(figures),
@@ -213,36 +221,6 @@ def score_unit(table: ScoreTable, metric: str) -> str:
     """Name the unit of a metric's scores: `points` on a scale of 100, else `score units`."""
     scores = table.cells.loc[table.cells["metric"] == metric, "score"]
     return "points" if scores.min() >= 0 and 1 < scores.max() <= 100 else "score units"
-
-
-def _section(table: ScoreTable, found: Findings, metric: str, n_metrics: int) -> MetricSection:
-    pairs = [pair for pair in found.pairs if pair.metric == metric]
-    few = n_metrics * len(list(combinations(table.scales, 2))) <= MANY_SCATTERS
-    drawn = [p for p in pairs if p.n > 1 and (few or p.large == table.scales[-1])]
-    unit, stem = score_unit(table, metric), _stem(table.metrics.index(metric), metric)
-    position = {scale: str(i) for i, scale in enumerate(table.scales)}
-    return MetricSection(
-        metric=metric,
-        unit=unit,
-        pairs=pairs,
-        axes=[axis for axis in found.axes if axis.metric == metric],
-        proxies=[proxy for proxy in found.proxies if proxy.metric == metric],
-        heatmap=draw_heatmap(f"{stem}_r2", metric, table.scales, pairs) if pairs else None,
-        scatters=[
-            draw_scatter(
-                f"{stem}_{_stem(position[p.small], p.small)}_{_stem(position[p.large], p.large)}",
-                table,
-                p,
-                unit,
-            )
-            for p in drawn
-        ],
-    )
-
-
-def _stem(position: int | str, name: str) -> str:
-    """Make a file name of any metric or scale name; the number keeps two names apart."""
-    return f"{position}-" + re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")[:40]
 
 
 def _versions() -> dict[str, str]:

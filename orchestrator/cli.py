@@ -173,7 +173,7 @@ def _report_on_sweep(
             data=training_data(record, opened),
         )
     paths = found.paths
-    files = [paths.html, paths.json, paths.scores, *paths.figures]
+    files = [paths.html, paths.json, *paths.tables, *paths.figures]
     behind = finish_report(record, opened, files, folder=out, uri=uri)
     if behind:
         typer.echo(f"warning: {behind}", err=True)

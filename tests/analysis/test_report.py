@@ -39,13 +39,17 @@ def test_the_report_has_page_json_scores_and_figures(paper_report: FileReport):
         sorted(p.relative_to(paths.html.parent).as_posix() for p in paths.figures)
         == (document["figures"])
     )
-    # One heatmap and six scatters, each as PNG and SVG; nothing else is left in the folder.
-    assert len(paths.figures) == 14
+    # Two heatmaps, six scatters, ranks, margins, two forests, proxies: each as PNG and SVG.
+    assert len(paths.figures) == 26
+    # Nothing else is left in the folder.
     assert {p.name for p in paths.html.parent.iterdir()} == {
         "report.html",
         "report.json",
-        "scores.csv",
         "figures",
+        *(p.name for p in paths.tables),
+    }
+    assert {"scores.csv", "pairs.csv", "axes.csv", "effects.csv", "proxies.csv"} <= {
+        p.name for p in paths.tables
     }
 
 
@@ -53,13 +57,17 @@ def test_the_page_loads_nothing_from_outside_itself(paper_report: FileReport):
     page = paper_report.paths.html.read_text(encoding="utf-8")
     addresses = re.findall(r'(?:src|href)="([^"]{0,20})', page)
     assert addresses
-    assert all(address.startswith("data:image/") for address in addresses)
+    assert all(address.startswith(("#", "data:image/")) for address in addresses)
+    assert "@import" not in page
+    assert "url(http" not in page
     assert "<script" not in page
 
 
 def test_the_page_leads_with_verdicts_and_their_numbers(paper_report: FileReport):
     page = paper_report.paths.html.read_text(encoding="utf-8")
-    assert page.index("R² 0.938 (95 % interval 0.85 to 0.98, n = 21 designs)") < page.index("<img")
+    assert page.index("R² 0.938 (95 % interval 0.85 to 0.98, n = 21 designs)") < page.index(
+        "<figure"
+    )
 
 
 def test_the_terminal_summary_names_every_pair(paper_report: FileReport):
@@ -185,7 +193,9 @@ def test_a_table_of_one_scale_gives_scores_and_effects_without_pairs_and_says_so
     text = "".join(line + "\n" for line in TIDY.splitlines() if ",l," not in line)
     report = report_on_file(write(tmp_path, text), TableOptions(), tmp_path / "out")
     document = read_json(report.paths.json)
-    assert (document["pairs"], document["proxies"], report.paths.figures) == ([], [], ())
+    assert (document["pairs"], document["proxies"]) == ([], [])
+    # Effects need no second scale.
+    assert all("effects" in path.name for path in report.paths.figures)
     assert [axis["effects"][0]["effect"] for axis in document["axes"]] == [4.0, -6.0]
     assert any("one scale only, s" in line for line in document["warnings"])
     page = report.paths.html.read_text(encoding="utf-8")
