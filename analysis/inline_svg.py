@@ -33,13 +33,11 @@ class Letters:
         drawn = _NOT_DRAWN.sub("", picture.svg.decode("utf-8"))
         self._outlines |= {found[1]: found[0] for found in _LETTER.finditer(drawn)}
         bare = _without_idle_ids(_LETTER.sub("", drawn))
-        # Hundredths of a point; numbers below 1 may scale things and keep their digits.
-        short = re.sub(r"\b([1-9]\d*\.\d\d)\d+", r"\1", bare)
-        return Markup(re.sub(r"\s+", " ", _sized(short, picture.caption)).strip())
+        return Markup(_tight(_sized(bare, picture.caption)))
 
     def definitions(self) -> Markup:
         """Return the outlines of all letters used so far."""
-        outlines = re.sub(r"\s+", " ", "".join(self._outlines.values()))
+        outlines = _tight("".join(self._outlines.values()))
         return Markup(
             '<svg width="0" height="0" style="position:absolute" aria-hidden="true"><defs>'
             f"{outlines}</defs></svg>"
@@ -55,6 +53,15 @@ def _without_idle_ids(svg: str) -> str:
     """Cut ids that nothing in the figure refers to: several figures share one page."""
     used: Iterable[str] = set(re.findall(r"#([^\")]+)", svg))
     return re.sub(r' id="([^"]*)"', lambda m: m[0] if m[1] in used else "", svg)
+
+
+def _tight(svg: str) -> str:
+    """Write the same drawing with fewer letters: most of a figure is references to outlines."""
+    # Hundredths of a point; numbers below 1 may scale things and keep their digits.
+    short = re.sub(r"\b([1-9]\d*\.\d\d)\d+", r"\1", svg).replace("xlink:href", "href")
+    short = re.sub(r'transform="translate\(([\d.]+) 0\)"', r'x="\1"', short)
+    short = re.sub(r"<defs>\s*</defs>", "", short).replace("DejaVuSans-", "letter-")
+    return re.sub(r">\s+<", "><", re.sub(r"\s+", " ", short)).strip()
 
 
 def _sized(svg: str, caption: str) -> str:

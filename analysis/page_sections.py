@@ -13,7 +13,7 @@ from analysis.findings import Findings
 from analysis.page_tables import effect_rows, plan_rows, result_rows, robustness_rows
 from analysis.pair import Pair
 from analysis.pair_verdict import believed_interval
-from analysis.sentences import describe_pair, number, score_digits
+from analysis.sentences import describe_pair, number, percent, score_digits
 from analysis.study_sentences import (
     describe_across,
     describe_axis,
@@ -22,6 +22,9 @@ from analysis.study_sentences import (
 )
 from analysis.table import ScoreTable
 from analysis.verdict import VERDICTS
+
+# A share of fewer pairs says nothing.
+FEWEST_CLOSER = 5
 
 
 def section_view(
@@ -47,7 +50,11 @@ def section_view(
         "tally": _tally(pairs),
         "axis_cards": _axis_cards(table, found, metric),
         "pair_cards": [
-            (pair, describe_pair(pair, unit=unit, digits=digits), describe_belief(pair))
+            (
+                pair,
+                describe_pair(pair, unit=unit, digits=digits),
+                f"{describe_margin(pair, unit, digits)} {describe_belief(pair)}".strip(),
+            )
             for pair in into
         ],
         "across": _across_lines(table, found, metric),
@@ -88,6 +95,24 @@ def describe_belief(pair: Pair) -> str:
         f"Interval to believe for R²: {number(r2[0], 2)} to {number(r2[1], 2)}{ordered}, because"
         f" {pair.resampling.why}."
     )
+
+
+def describe_margin(pair: Pair, unit: str, digits: int) -> str:
+    """Say how close designs are ordered, and from where on all are; "" where there are few."""
+    split = [m for m in pair.margins if m.pairs_closer >= FEWEST_CLOSER and m.pairs]
+    if not split or not pair.verdict_evidence.signal:
+        return ""
+    # The quarter of pairs that differ least, or the margin nearest to it.
+    near = min(split, key=lambda m: abs(m.pairs_closer / (m.pairs_closer + m.pairs) - 0.25))
+    said = (
+        f"Pairs less than {number(near.margin, digits)} {unit} apart at {pair.large}:"
+        f" {percent(near.decision_accuracy_closer)} ordered alike ({near.pairs_closer} pairs)"
+    )
+    sure = next((m for m in split if m.decision_accuracy == 1.0), None)
+    beyond = ""
+    if sure is not None:
+        beyond = f"; {number(sure.margin, digits)} apart or more: all {sure.pairs}"
+    return f"{said}{beyond}."
 
 
 def _tally(pairs: Iterable[Pair]) -> list[tuple[str, int]]:

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 
 import pandas as pd
 
 from analysis.axis_effects import AxisEffects
-from analysis.decomposition import Range
+from analysis.decomposition import LeftOut, Range
 from analysis.findings import Findings
 from analysis.pair import Pair
 from analysis.pair_robustness import Robustness
@@ -94,6 +95,10 @@ def robustness_rows(
                 span,
                 decided.levels.get(column) if decided else None,
             )
+        for column, block in product(broken.levels, pair.within):
+            parts = [p for p in broken.without_level[column] if p.within.get(block) is not None]
+            if column != block and parts:
+                ranges[f"one level of {column}, within {block}"] = (_within(parts, block), None)
         rows += [
             {"pair": pair, "what": what, "r2": span, "accuracy": accuracy, "part": None}
             for what, (span, accuracy) in ranges.items()
@@ -105,6 +110,12 @@ def robustness_rows(
             if part.r2 is not None
         ]
     return rows
+
+
+def _within(parts: Sequence[LeftOut], block: str) -> Range:
+    """The range of R2 within blocks over what is left out."""
+    ends = sorted((part.within[block] or 0.0, part.left_out) for part in parts)
+    return Range(ends[0][0], ends[-1][0], ends[0][1], ends[-1][1])
 
 
 def plan_rows(found: Findings, metric: str, table: ScoreTable) -> dict[str, object]:
