@@ -56,7 +56,8 @@ def draw_ranks(name: str, metric: str, ranks: pd.DataFrame) -> Picture | None:
         )
     axes.set_xticks(places, [wrapped(scale) for scale in scales], fontsize=8)
     axes.set_ylim(n + 0.7, 0.3)
-    axes.set_yticks(sorted({1, *range(5, n + 1, 5 if n <= MOST_NAMES else 25)}))
+    step = 5 if n <= MOST_NAMES else 5 * round(n / 25)
+    axes.set_yticks(sorted({1, *range(step, n + 1, step)}))
     axes.set_ylabel(f"rank among {n} designs (1 = best)")
     quiet(axes, grid="x")
     _names(axes, ranks.iloc[:, -1] if n <= MOST_NAMES else ranks.iloc[:FOLLOWED, -1], places[-1])
@@ -69,15 +70,19 @@ def draw_ranks(name: str, metric: str, ranks: pd.DataFrame) -> Picture | None:
 
 def _names(axes: Axes, last: pd.Series, right: int) -> None:
     """Name designs at their end; those tied there share one label."""
+    # Ranks are closer than letters where there are many; then names keep their distance.
+    step = max(1.0, axes.get_ylim()[0] / MOST_NAMES)
+    height = -step
     names = dict(zip(last.index, distinct([str(d) for d in last.index], NAME_WIDTH), strict=True))
     for rank, tied in last.groupby(last, sort=False):
         label = ", ".join(names[design] for design in tied.index)
+        height = max(float(rank), height + step)
         axes.annotate(
             shorten(label, 2 * NAME_WIDTH),
             (right, float(rank)),
-            xytext=(7, 0),
-            textcoords="offset points",
+            xytext=(right + 0.045 * right, height),
             va="center",
             fontsize=7,
             annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": "#b9bfc7", "linewidth": 0.5, "shrinkA": 0},
         )
