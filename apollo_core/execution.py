@@ -28,8 +28,8 @@ class Execution(Frozen):
         decode_deadline_s: seconds after which a decoder that does not answer is killed.
         checkpoint_minutes: a training stage keeps its state this often, so that a killed one goes
             on from there; 0 = never.
-        packing: conversations of a micro-batch in one row instead of padded; `auto` on a GPU only,
-            where the language model's class keeps them apart.
+        packing: conversations of a micro-batch in one row instead of padded; `auto` where the
+            language model's class keeps them apart, on a CPU only if it does so without a mask.
         attention: how the language model attends in training; `auto` takes what suits its class.
             `flex_attention` needs a GPU.
         activation_checkpointing: compute activations again in the backward: less memory, a third

@@ -83,10 +83,10 @@ class VideoLMM(nn.Module):
         """One encoder's features of the clips that it has to see."""
         encoder = cast(VideoEncoder, self.vision[place])
         needed = self.connector.needed(place, still)
-        if bool(needed.all()):
-            return encoder(unit, still=still)
         if not bool(needed.any()):
             return unit.new_zeros(0, 1, 1, 1, encoder.dim)
+        if bool(needed.all()):
+            return encoder(unit, still=still)
         return encoder(unit[needed], still=still[needed])
 
     def _words(self, batch: Batch) -> Words:

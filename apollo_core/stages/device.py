@@ -41,16 +41,6 @@ def peak(execution: Execution, device: torch.device, precision: Precision) -> fl
     return peak_flops(torch.cuda.get_device_name(device), precision)
 
 
-def packs(execution: Execution, device: torch.device) -> bool:
-    """Whether conversations are packed: as asked, else on a GPU.
-
-    On a CPU small samples sorted by length waste little, and a packed row gains nothing.
-    """
-    if execution.packing != "auto":
-        return execution.packing == "on"
-    return device.type != "cpu"
-
-
 def micro_batch(execution: Execution, batch_size: int, device: torch.device) -> int:
     """Samples per forward: as asked, else the whole batch, on a GPU at most 8."""
     if execution.micro_batch != "auto":

@@ -18,7 +18,7 @@ from apollo_core.media.manifest import Sample, read_manifest
 from apollo_core.model import VideoLMM
 from apollo_core.stages.assembly import assemble, modules_of, save_trained
 from apollo_core.stages.context import Event, StageContext
-from apollo_core.stages.device import micro_batch, packs, peak, settle
+from apollo_core.stages.device import micro_batch, peak, settle
 from apollo_core.stages.frames import media_readers
 from apollo_core.stages.identity import STAGE_VERSIONS, TrainIdentity
 from apollo_core.stages.recipes import training_recipe
@@ -29,7 +29,7 @@ from apollo_core.training.feeding import Feeder
 from apollo_core.training.loop import Extras, train
 from apollo_core.training.mixture import Draw, draw
 from apollo_core.training.model_work import WorkMeter
-from apollo_core.training.packing import Prepared, prepare_attention
+from apollo_core.training.packing import Prepared, attends_by_samples, prepare_attention
 from apollo_core.training.stage_checkpoint import Kept, StageCheckpoints
 from apollo_core.training.training_state import TrainingState
 
@@ -52,7 +52,7 @@ def run_train(identity: TrainIdentity, context: StageContext) -> None:
     device = settle(context.execution)
     _check_attention(context.execution, device)
     model, tokenizer = assemble(identity.model, identity.seed, context)
-    prepared = _prepare(model.to(device), identity, context.execution, device)
+    prepared = _prepare(model.to(device), identity, context.execution)
     data = _read(identity, context)
     order = _draw(identity, data)
     checkpoints = _checkpoints(identity, context)
@@ -82,14 +82,12 @@ def _check_attention(execution: Execution, device: torch.device) -> None:
         )
 
 
-def _prepare(
-    model: VideoLMM, identity: TrainIdentity, execution: Execution, device: torch.device
-) -> Prepared:
+def _prepare(model: VideoLMM, identity: TrainIdentity, execution: Execution) -> Prepared:
     """Set how the model's blocks are run. Only `packing: on` insists on packing."""
     prepared = prepare_attention(
         model.llm,
         execution.attention,
-        packed=packs(execution, device),
+        packed=_packs(model, execution),
         required=execution.packing == "on",
     )
     if execution.compile:
@@ -97,6 +95,17 @@ def _prepare(
     if execution.activation_checkpointing:
         recompute_activations(model, vision=identity.lr.vision > 0)
     return prepared
+
+
+def _packs(model: VideoLMM, execution: Execution) -> bool:
+    """Whether conversations are to be packed: as asked, else where it is known to pay.
+
+    A row that a class attends under one dense mask costs a CPU more than padding does.
+    """
+    if execution.packing != "auto":
+        return execution.packing == "on"
+    by_samples = execution.attention == "auto" and attends_by_samples(model.llm)
+    return by_samples or model.llm.device.type != "cpu"
 
 
 def _checkpoints(identity: TrainIdentity, context: StageContext) -> StageCheckpoints:

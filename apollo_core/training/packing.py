@@ -80,7 +80,7 @@ def prepare_attention(
     if not packed:
         return Prepared(packed=False)
     before = cast(str, llm.config.get_text_config()._attn_implementation)
-    if attention == "auto" and _may_attend_sample_wise(llm):
+    if attention == "auto" and attends_by_samples(llm):
         llm.set_attn_implementation(SAMPLE_WISE)
     why_not = _why_not_packed(llm)
     if not why_not:
@@ -91,7 +91,7 @@ def prepare_attention(
     return Prepared(packed=False, why_padded=why_not)
 
 
-def _may_attend_sample_wise(llm: PreTrainedModel) -> bool:
+def attends_by_samples(llm: PreTrainedModel) -> bool:
     """Plain causal attention in every layer, computed through transformers' interface.
 
     Windows and chunks come to a class as a mask, which sample-wise attention does not take. Some

@@ -255,3 +255,8 @@ def test_features_at_hand_give_the_very_loss_of_running_the_encoders():
     model.vision.requires_grad_(False)
     at_hand = model.features(batch)
     assert torch.equal(model.loss(batch, at_hand), model.loss(batch))
+
+
+def test_a_batch_of_text_has_features_of_no_clips():
+    model = lmm()
+    assert [len(grid) for grid in model.features(conversation(TOKENIZER))] == [0, 0]

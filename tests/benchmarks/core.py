@@ -6,8 +6,8 @@ Two ways to train one model on the same samples, taken in turns so that a drifti
 both:
 
 ours    `training.feeding` and `training.loop` as a stage runs them: media are read by another
-        process meanwhile, frozen encoders run without a graph, logits stand only where a
-        label is.
+        process meanwhile, conversations are packed, frozen encoders run without a graph, logits
+        stand only where a label is.
 plain   media are read between steps, every encoder runs with a graph, the language model returns
         logits of all positions and its own loss; the same AdamW, not fused.
 
@@ -54,6 +54,7 @@ from apollo_core.text.chat import encode_training
 from apollo_core.training.feeding import Feeder, place_media
 from apollo_core.training.loop import Recipe, set_trainable, train
 from apollo_core.training.mixture import Draw, draw
+from apollo_core.training.packing import prepare_attention
 
 SAMPLING = FpsSampling(mode="fps", fps=2, frames_per_clip=4, max_clips=4)
 RESAMPLER = PerceiverResampler(
@@ -157,6 +158,7 @@ def feeding(world: World, model: VideoLMM, reader: MediaReader) -> Feeder:
         tokenizer=world.tokenizer,
         tokens_per_clip=model.connector.tokens_per_clip,
         bad_media="stop",
+        packed=prepare_attention(model.llm, "auto", packed=True).packed,
     )
 
 
