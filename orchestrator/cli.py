@@ -147,11 +147,11 @@ def _report_on_sweep(
     from tempfile import TemporaryDirectory
 
     from analysis.report import report_on_file
-    from orchestrator.known_sweep import known_sweep
-    from orchestrator.score_table import write_items, write_scores
-    from orchestrator.store import open_store
-    from orchestrator.sweep_report import ITEM_TABLE, finish_report, provenance_of
-    from orchestrator.training_data import training_data
+    from orchestrator.results.score_table import write_items, write_scores
+    from orchestrator.results.sweep_report import ITEM_TABLE, finish_report, provenance_of
+    from orchestrator.results.training_data import training_data
+    from orchestrator.store.known_sweep import known_sweep
+    from orchestrator.store.store import open_store
 
     opened = open_store(store)
     record = known_sweep(sweep, opened)

@@ -9,9 +9,9 @@ from pathlib import Path
 from apollo_core.encoders.checkpoint_files import endings
 from apollo_core.errors import DataMissing
 from apollo_core.geometry import LlmGeometry, VisionGeometry
-from orchestrator.sweep_file import checked_designs
-from orchestrator.sweep_types import Sweep
-from orchestrator.weights import MICRO, Reference, encoder_reference, is_local, llm_reference
+from orchestrator.plan.weights import MICRO, Reference, encoder_reference, is_local, llm_reference
+from orchestrator.spec.sweep_file import checked_designs
+from orchestrator.spec.sweep_types import Sweep
 
 
 @dataclass(frozen=True)

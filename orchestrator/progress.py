@@ -17,11 +17,11 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.frontier import Frontier
-from orchestrator.outcome import StageOutcome
-from orchestrator.status import last_event
-from orchestrator.store import Store
-from orchestrator.sweep_record import SweepRecord
+from orchestrator.engine.frontier import Frontier
+from orchestrator.engine.outcome import StageOutcome
+from orchestrator.store.status import last_event
+from orchestrator.store.store import Store
+from orchestrator.store.sweep_record import SweepRecord
 
 Count = Callable[[int, int], None]
 

@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from apollo_core.errors import BadData, BadInput
-from orchestrator import failures
-from orchestrator.engine import Engine, refuse_what_never_fits
+from orchestrator.engine.engine import Engine, refuse_what_never_fits
+from orchestrator.engine.frontier import Frontier
+from orchestrator.engine.outcome import StageOutcome
+from orchestrator.engine.task import StageTask, task_of
+from orchestrator.engine.worker import RunStage, core_stage
 from orchestrator.files import read_json, write_atomically
-from orchestrator.frontier import Frontier
-from orchestrator.outcome import StageOutcome
-from orchestrator.plan import Plan
+from orchestrator.plan.plan import Plan
+from orchestrator.plan.weights import PROVISIONAL
 from orchestrator.progress import Progress
-from orchestrator.provenance import code_hash
-from orchestrator.store import Store
-from orchestrator.sweep_record import SweepRecord, record_of, register, sweep_folder
-from orchestrator.task import StageTask, task_of
-from orchestrator.weights import PROVISIONAL
-from orchestrator.worker import RunStage, core_stage
+from orchestrator.store import failures
+from orchestrator.store.provenance import code_hash
+from orchestrator.store.store import Store
+from orchestrator.store.sweep_record import SweepRecord, record_of, register, sweep_folder
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,10 +23,10 @@ def explain(
     """Show a variant's stages field by field, or where two variants part."""
     from rich.console import Console
 
-    from orchestrator.explain import explain_one, explain_two, show_one, show_two
-    from orchestrator.graph import build_plan
-    from orchestrator.store import open_store
-    from orchestrator.sweep_file import load_sweep
+    from orchestrator.plan.explain import explain_one, explain_two, show_one, show_two
+    from orchestrator.plan.graph import build_plan
+    from orchestrator.spec.sweep_file import load_sweep
+    from orchestrator.store.store import open_store
 
     plan = build_plan(load_sweep(sweep), store=open_store(store).root)
     if as_json:

@@ -11,7 +11,7 @@ from orchestrator.commands.options import SweepPath
 def fetch(sweep: SweepPath) -> None:
     """Download the weights that a sweep names, and print the commit to pin each of them to."""
     from orchestrator import fetching
-    from orchestrator.sweep_file import load_sweep
+    from orchestrator.spec.sweep_file import load_sweep
 
     failed = 0
     sources = fetching.hub_sources(load_sweep(sweep))

@@ -17,8 +17,8 @@ def gc(
     store: StorePath = DEFAULT_STORE,
 ) -> None:
     """Remove stages that no registered sweep refers to (see <store>/sweeps)."""
-    from orchestrator.gc import orphans, remove_orphans
-    from orchestrator.store import open_store
+    from orchestrator.store.gc import orphans, remove_orphans
+    from orchestrator.store.store import open_store
 
     opened = open_store(store)
     found = orphans(opened) if dry_run else remove_orphans(opened)

@@ -11,7 +11,7 @@ import typer
 from orchestrator.commands.options import DEFAULT_STORE, AsJson, StorePath, SweepPath
 
 if TYPE_CHECKING:
-    from orchestrator.plan import Plan
+    from orchestrator.plan.plan import Plan
 
 
 def plan(
@@ -28,12 +28,12 @@ def plan(
     ] = None,
 ) -> None:
     """Show variants, stages, what is shared and what it costs; touches nothing."""
-    from orchestrator.cost import plan_cost, plan_flops
-    from orchestrator.graph import build_plan
-    from orchestrator.plan_json import plan_document
-    from orchestrator.speeds import measure_speeds
-    from orchestrator.store import open_store
-    from orchestrator.sweep_file import load_sweep
+    from orchestrator.cost.cost import plan_cost, plan_flops
+    from orchestrator.cost.speeds import measure_speeds
+    from orchestrator.plan.graph import build_plan
+    from orchestrator.plan.plan_json import plan_document
+    from orchestrator.spec.sweep_file import load_sweep
+    from orchestrator.store.store import open_store
 
     root = open_store(store).root
     planned = build_plan(load_sweep(sweep), store=root)
@@ -49,8 +49,8 @@ def plan(
         return
     from rich.console import Console
 
-    from orchestrator.plan_changes import plan_changes
-    from orchestrator.plan_view import show_changes, show_plan
+    from orchestrator.plan.plan_changes import plan_changes
+    from orchestrator.plan.plan_view import show_changes, show_plan
 
     console = Console()
     show_plan(console, planned, cost)
@@ -59,7 +59,7 @@ def plan(
 
 
 def _changes(before: Plan, after: Plan) -> dict[str, object]:
-    from orchestrator.plan_changes import plan_changes
+    from orchestrator.plan.plan_changes import plan_changes
 
     changes = plan_changes(before, after)
     return {

@@ -34,18 +34,18 @@ def run(
     store: StorePath = DEFAULT_STORE,
 ) -> None:
     """Run every stage that is not done. Stopped or killed, run the same again to go on."""
-    from orchestrator.cost import plan_cost, plan_flops
+    from orchestrator.cost.cost import plan_cost, plan_flops
+    from orchestrator.cost.speeds import measure_speeds
     from orchestrator.doctor import require_sweep_packages
-    from orchestrator.graph import build_plan
-    from orchestrator.local_engine import LocalEngine
+    from orchestrator.engine.local_engine import LocalEngine
+    from orchestrator.engine.ray_engine import RayEngine
+    from orchestrator.plan.graph import build_plan
     from orchestrator.progress import make_progress
-    from orchestrator.ray_engine import RayEngine
     from orchestrator.run import RunOptions, run_sweep, summary_lines
-    from orchestrator.run_tracking import RunTracking
-    from orchestrator.speeds import measure_speeds
-    from orchestrator.store import open_store
-    from orchestrator.sweep_file import load_sweep
-    from orchestrator.sweep_record import record_of
+    from orchestrator.spec.sweep_file import load_sweep
+    from orchestrator.store.store import open_store
+    from orchestrator.store.sweep_record import record_of
+    from orchestrator.tracking.run_tracking import RunTracking
 
     require_sweep_packages()
     wanted = load_sweep(sweep)

@@ -9,7 +9,7 @@ import typer
 
 def schema() -> None:
     """Print the JSON Schema of sweep files."""
-    from orchestrator.sweep_types import Sweep
+    from orchestrator.spec.sweep_types import Sweep
 
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

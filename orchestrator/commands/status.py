@@ -11,9 +11,9 @@ from orchestrator.commands.options import DEFAULT_STORE, AsJson, KnownSweep, Sto
 
 def status(sweep: KnownSweep, *, as_json: AsJson = False, store: StorePath = DEFAULT_STORE) -> None:
     """Count done, running, waiting and failed stages, and say why the failed ones failed."""
-    from orchestrator.known_sweep import known_sweep
-    from orchestrator.status import status_document, status_lines
-    from orchestrator.store import open_store
+    from orchestrator.store.known_sweep import known_sweep
+    from orchestrator.store.status import status_document, status_lines
+    from orchestrator.store.store import open_store
 
     opened = open_store(store)
     record = known_sweep(sweep, opened)

@@ -20,11 +20,11 @@ def sync(
 ) -> None:
     """Bring the MLflow view up to date with the store."""
     from orchestrator.doctor import require_sweep_packages
-    from orchestrator.known_sweep import known_sweep
     from orchestrator.redaction import redact
-    from orchestrator.store import open_store
-    from orchestrator.tracking import sync as write
-    from orchestrator.tracking_database import default_uri
+    from orchestrator.store.known_sweep import known_sweep
+    from orchestrator.store.store import open_store
+    from orchestrator.tracking.tracking import sync as write
+    from orchestrator.tracking.tracking_database import default_uri
 
     require_sweep_packages()
     opened = open_store(store)

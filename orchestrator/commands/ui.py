@@ -16,8 +16,8 @@ def ui(
 ) -> None:
     """Show the store's sweeps in the MLflow UI, on this machine only, until Ctrl-C."""
     from orchestrator.doctor import require_sweep_packages
-    from orchestrator.mlflow_ui import addresses, serve
-    from orchestrator.store import open_store
+    from orchestrator.store.store import open_store
+    from orchestrator.tracking.mlflow_ui import addresses, serve
 
     require_sweep_packages()
     opened = open_store(store)

@@ -6,8 +6,8 @@ from pathlib import Path
 import yaml
 
 from apollo_core.stages.identity import TrainIdentity
-from orchestrator.graph import build_plan
-from orchestrator.sweep_file import load_sweep
+from orchestrator.plan.graph import build_plan
+from orchestrator.spec.sweep_file import load_sweep
 
 SMALL = """\
 name: small

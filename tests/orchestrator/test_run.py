@@ -17,17 +17,17 @@ from tiny_sweeps import (
 )
 
 from apollo_core.errors import BadInput
-from orchestrator.cost import plan_cost, plan_flops
-from orchestrator.frontier import Frontier
-from orchestrator.gc import orphans, remove_orphans
-from orchestrator.known_sweep import known_sweep
-from orchestrator.local_engine import LocalEngine
-from orchestrator.plan_json import plan_document
-from orchestrator.ray_engine import RayEngine
-from orchestrator.score_table import score_rows, write_items, write_scores
-from orchestrator.speeds import Speeds
-from orchestrator.status import status_document
-from orchestrator.sweep_record import record_of
+from orchestrator.cost.cost import plan_cost, plan_flops
+from orchestrator.cost.speeds import Speeds
+from orchestrator.engine.frontier import Frontier
+from orchestrator.engine.local_engine import LocalEngine
+from orchestrator.engine.ray_engine import RayEngine
+from orchestrator.plan.plan_json import plan_document
+from orchestrator.results.score_table import score_rows, write_items, write_scores
+from orchestrator.store.gc import orphans, remove_orphans
+from orchestrator.store.known_sweep import known_sweep
+from orchestrator.store.status import status_document
+from orchestrator.store.sweep_record import record_of
 
 
 class Untouchable:

@@ -8,8 +8,8 @@ from tiny_sweeps import SWEEP, diverging_stage, plan_of, run_tiny, tiny_store, w
 
 from orchestrator import doctor
 from orchestrator.cli import main
-from orchestrator.mlflow_ui import addresses
-from orchestrator.mlflow_writer import open_client
+from orchestrator.tracking.mlflow_ui import addresses
+from orchestrator.tracking.mlflow_writer import open_client
 
 # What MLflow and the figures stand on warn of their own deprecations.
 pytestmark = pytest.mark.filterwarnings("ignore")

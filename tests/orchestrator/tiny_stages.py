@@ -10,7 +10,7 @@ from apollo_core.errors import Diverged
 from apollo_core.execution import Execution
 from apollo_core.stages.context import StageContext
 from apollo_core.stages.identity import Part, PretrainIdentity, StageIdentity
-from orchestrator.task import StageTask
+from orchestrator.engine.task import StageTask
 
 CORPUS = "corpus of the test"
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from tiny_stages import runs  # noqa: F401 - for the tests that import this module
 
 from apollo_core.errors import Diverged
-from orchestrator.graph import build_plan
-from orchestrator.local_engine import LocalEngine
+from orchestrator.engine.local_engine import LocalEngine
+from orchestrator.plan.graph import build_plan
 from orchestrator.progress import make_progress
 from orchestrator.run import RunOptions, run_sweep
-from orchestrator.store import Store
-from orchestrator.sweep_file import load_sweep
+from orchestrator.spec.sweep_file import load_sweep
+from orchestrator.store.store import Store
 
 SWEEP = """
 name: tiny

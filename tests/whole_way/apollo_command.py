@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psutil
 
-from orchestrator.known_sweep import known_sweep
-from orchestrator.score_table import write_scores
-from orchestrator.store import open_store
+from orchestrator.results.score_table import write_scores
+from orchestrator.store.known_sweep import known_sweep
+from orchestrator.store.store import open_store
 
 APOLLO = Path(sys.executable).parent / "apollo"
 

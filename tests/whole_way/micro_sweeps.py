@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from orchestrator.graph import build_plan
-from orchestrator.plan import Plan
-from orchestrator.sweep_file import load_sweep
+from orchestrator.plan.graph import build_plan
+from orchestrator.plan.plan import Plan
+from orchestrator.spec.sweep_file import load_sweep
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 ENCODERS = {

@@ -20,7 +20,7 @@ from apollo_core.stages.assembly import modules_of
 from apollo_core.stages.context import Event, StageContext
 from apollo_core.stages.identity import TrainIdentity
 from apollo_core.stages.run import run_stage
-from orchestrator.plan import Plan
+from orchestrator.plan.plan import Plan
 
 pytestmark = pytest.mark.slow
 

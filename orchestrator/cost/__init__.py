@@ -1,0 +1,1 @@
+"""What stages cost, from configuration files alone."""

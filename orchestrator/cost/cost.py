@@ -1,0 +1,220 @@
+"""What a plan costs: FLOPs from parameter and token counts, seconds from a rate, bytes kept.
+
+An estimate to compare designs and to order work by, not a bill. Per token and parameter a forward
+takes 2 FLOPs; a part that is trained takes 4 more, one that only passes the gradient on takes 2
+more. Decoding, norms and optimiser steps are not counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from apollo_core.design import Sampling
+from apollo_core.microworld.parts import PRETRAINING_SAMPLING
+from apollo_core.stages.identity import (
+    EvaluateIdentity,
+    PretrainIdentity,
+    Rates,
+    Regime,
+    TrainIdentity,
+)
+from orchestrator.cost.model_sizes import ModelSizes, PartSizes
+from orchestrator.cost.speeds import Speeds
+from orchestrator.plan.plan import Plan, StageNode
+
+# Assumed clips of a picture sample; each picture is encoded as one clip.
+_PICTURES = {"text": 0, "image": 1, "multi_image": 3}
+# ApolloBench has 400 questions, taken to be of as many videos; the microworld asks up to five of
+# each video.
+_ITEMS, _ITEMS_PER_MICRO_VIDEO = 400, 5
+_OPTIONS = 4  # assumed of a question
+_BYTES_PER_PARAMETER = 4  # checkpoints are float32
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """One stage: FLOPs, seconds while it holds its resources, bytes of its result."""
+
+    flops: float
+    seconds: float
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Total:
+    """A sum over stages."""
+
+    flops: float
+    gpu_hours: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PlanCost:
+    """Cost by stage key, and of the whole sweep with and without sharing.
+
+    Attributes:
+        stages: by key.
+        separate: every replicate pays all its stages.
+        shared: each stage once.
+        speeds: what turned FLOPs into seconds.
+    """
+
+    stages: Mapping[str, StageCost]
+    separate: Total
+    shared: Total
+    speeds: Speeds
+
+    @property
+    def saved_share(self) -> float:
+        """Part of the FLOPs that sharing saves, 0 to 1."""
+        return 1 - self.shared.flops / self.separate.flops
+
+
+def plan_cost(plan: Plan, flops: Mapping[str, float], speeds: Speeds) -> PlanCost:
+    """Cost of every stage and of the sweep.
+
+    Args:
+        plan: the stages.
+        flops: by key, as `plan_flops` counts them.
+        speeds: FLOPs per second.
+    """
+    sizes = _trained_bytes(plan)
+    stages = {
+        key: StageCost(flops[key], flops[key] / speeds.of(node.gpus), sizes[key])
+        for key, node in plan.stages.items()
+    }
+    separate = [key for variant in plan.variants for key in variant.stages]
+    return PlanCost(
+        stages=stages,
+        separate=_total(plan, stages, separate),
+        shared=_total(plan, stages, list(plan.stages)),
+        speeds=speeds,
+    )
+
+
+def _total(plan: Plan, stages: Mapping[str, StageCost], keys: list[str]) -> Total:
+    return Total(
+        flops=math.fsum(stages[key].flops for key in keys),
+        gpu_hours=math.fsum(stages[key].seconds * plan.stages[key].gpus for key in keys) / 3600,
+        seconds=math.fsum(stages[key].seconds for key in keys),
+    )
+
+
+def plan_flops(plan: Plan) -> dict[str, float]:
+    """FLOPs of every stage, by key."""
+    counted: dict[str, float] = {}
+    for variant in plan.variants:
+        sizes = ModelSizes.of(plan, variant)
+        for key in variant.stages:
+            if key not in counted:
+                counted[key] = _stage_flops(plan, plan.stages[key], sizes)
+    return counted
+
+
+def _stage_flops(plan: Plan, node: StageNode, sizes: ModelSizes) -> float:
+    identity = node.identity
+    if isinstance(identity, PretrainIdentity):
+        return 3 * identity.samples * _part(plan, node).forward
+    if isinstance(identity, EvaluateIdentity):
+        return sum(_evaluation(plan, each, identity, sizes) for each in identity.regimes)
+    passes = _passes(identity.lr)
+    total = 0.0
+    for share, clips, still in _clips_by_share(plan, node, identity):
+        visual = clips * (
+            passes["vision"] * sizes.vision_forward(still=still)
+            + passes["connector"] * sizes.connector_forward(still=still)
+        )
+        total += share / 100 * (visual + passes["llm"] * sizes.llm_forward(clips))
+    return identity.samples * total
+
+
+def _passes(rates: Rates) -> dict[str, int]:
+    """Forwards' worth of work by module: 1, + 1 to pass the gradient on, + 1 more if trained.
+
+    A frozen module passes the gradient on when something nearer to the input is trained.
+    """
+    trained = rates.trained()
+    passes: dict[str, int] = {}
+    below = False
+    for module in ("vision", "connector", "llm"):
+        own = module in trained
+        passes[module] = 3 if own else 2 if below else 1
+        below = below or own
+    return passes
+
+
+def _evaluation(plan: Plan, regime: Regime, identity: EvaluateIdentity, sizes: ModelSizes) -> float:
+    """A video and its visual tokens once for all its questions, then each in each order."""
+    still = regime == "center_frame"
+    clips = 1 if still else clip_count(identity.sampling, plan.sweep.data.video_seconds)
+    clips = 0 if regime == "text" else clips
+    videos, questions = _asked(plan)
+    asked = questions * min(identity.rotations, _OPTIONS)
+    seen = clips * (sizes.vision_forward(still=still) + sizes.connector_forward(still=still))
+    shared = seen + sizes.llm_prefix(clips)
+    return (asked if sizes.conditioned else videos) * shared + asked * sizes.llm_question(clips)
+
+
+def _asked(plan: Plan) -> tuple[int, int]:
+    """Videos and questions of a benchmark."""
+    world = plan.world
+    if world is None:
+        return _ITEMS, _ITEMS
+    return world.bench_videos, world.bench_videos * _ITEMS_PER_MICRO_VIDEO
+
+
+def clip_count(sampling: Sampling, seconds: float) -> int:
+    """Clips of a video that is `seconds` long."""
+    if sampling.mode == "uniform":
+        return sampling.frames // sampling.frames_per_clip
+    length = sampling.frames_per_clip / sampling.fps
+    return max(1, min(math.ceil(seconds / length), sampling.max_clips))
+
+
+def _clips_by_share(
+    plan: Plan, node: StageNode, identity: TrainIdentity
+) -> list[tuple[float, int, bool]]:
+    """(per cent, clips in a sample, whether they are stills) of each share of a stage's data."""
+    modalities = _modalities(plan)
+    video = clip_count(identity.sampling, plan.sweep.data.video_seconds)
+    found = [
+        (share.share, modalities.get(node.locations[share.sets[0]], "video"))
+        for share in identity.data
+    ]
+    return [
+        (share, _PICTURES.get(modality, video), modality in _PICTURES) for share, modality in found
+    ]
+
+
+def _modalities(plan: Plan) -> dict[str, str]:
+    """Manifest's path -> modality, from the set itself or from where the mixture lists it."""
+    data = plan.sweep.data
+    listed = {name: m for m, names in data.mixture.by_modality().items() for name in names}
+    return {
+        str(plan.media_root / entry.manifest): entry.modality or listed.get(name, "video")
+        for name, entry in data.sets.items()
+    }
+
+
+def _trained_bytes(plan: Plan) -> dict[str, int]:
+    """Bytes of what each stage keeps: the parameters of the part or modules that it trains."""
+    sizes: dict[str, int] = {}
+    for variant in plan.variants:
+        modules = ModelSizes.of(plan, variant).parameters()
+        for key in variant.stages:
+            node = plan.stages[key]
+            kept = 0
+            if isinstance(node.identity, PretrainIdentity):
+                kept = _part(plan, node).parameters
+            elif isinstance(node.identity, TrainIdentity):
+                kept = sum(modules[name] for name in node.identity.lr.trained())
+            sizes[key] = _BYTES_PER_PARAMETER * kept
+    return sizes
+
+
+def _part(plan: Plan, node: StageNode) -> PartSizes:
+    clips = clip_count(PRETRAINING_SAMPLING, plan.sweep.data.video_seconds)
+    return PartSizes.of(node, video_clips=clips)

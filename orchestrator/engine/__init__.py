@@ -1,0 +1,1 @@
+"""Which stage comes next, where it runs, and what becomes of it."""

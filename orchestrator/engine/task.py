@@ -1,0 +1,76 @@
+"""One stage as the engine sees it: everything that a worker on any machine needs to run it."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from pydantic import JsonValue, NonNegativeFloat, NonNegativeInt, PositiveFloat
+
+from apollo_core.execution import Execution
+from apollo_core.frozen import Frozen
+from apollo_core.stages.identity import StageIdentity
+from orchestrator.canonical import canonical
+from orchestrator.plan.plan import Plan, StageNode, stage_payload
+from orchestrator.store.store import Store
+
+Kind = Literal["pretrain", "train", "evaluate"]
+
+
+class StageTask(Frozen):
+    """A stage of the graph, ready to be handed out; pickles and turns into JSON and back.
+
+    Attributes:
+        key: the stage key.
+        label: what a person calls it ("align", "sft", "evaluate bench").
+        identity: what it computes.
+        parents: role -> key of a parent.
+        locations: fingerprint -> where it lies (see `StageContext.locations`).
+        execution: where and how fast.
+        media_root: folder that media paths are relative to.
+        store: folder of the store.
+        cpus, gpus: what it holds while it runs.
+        seconds: planned duration; only the order of work depends on it.
+        failures_before: attempts that had failed when the run began; a failure beyond these is
+            another driver's in this run.
+    """
+
+    key: str
+    label: str
+    identity: StageIdentity
+    parents: dict[str, str]
+    locations: dict[str, str]
+    execution: Execution
+    media_root: str
+    store: str
+    cpus: PositiveFloat = 1.0
+    gpus: NonNegativeFloat = 0.0
+    seconds: NonNegativeFloat = 0.0
+    failures_before: NonNegativeInt = 0
+
+    @property
+    def kind(self) -> Kind:
+        """`pretrain`, `train` or `evaluate`."""
+        return self.identity.kind
+
+    def payload(self) -> dict[str, JsonValue]:
+        """What the stage key hashes, stored as `identity.json`."""
+        return json.loads(canonical(stage_payload(self.identity, self.parents)))
+
+
+def task_of(node: StageNode, plan: Plan, store: Store, *, seconds: float) -> StageTask:
+    """A planned stage as work to hand out; `seconds` is how long it is planned to take."""
+    return StageTask(
+        key=node.key,
+        label=node.label,
+        identity=node.identity,
+        parents=dict(node.parents),
+        locations=dict(node.locations),
+        execution=plan.sweep.execution.execution,
+        media_root=str(plan.media_root),
+        store=str(store.root),
+        cpus=node.cpus,
+        gpus=node.gpus,
+        seconds=seconds,
+        failures_before=len(store.failures(node.key)),
+    )

@@ -1,0 +1,175 @@
+"""A plan on the terminal."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cost.cost import PlanCost, Total
+from orchestrator.cost.model_sizes import ModelSizes, trained_parameters
+from orchestrator.plan.design_view import also_built, answers_table, axes_table
+from orchestrator.plan.differences import Difference
+from orchestrator.plan.plan import Plan, StageNode
+from orchestrator.plan.plan_changes import Changes
+
+_HASH = re.compile(r"\b[0-9a-f]{64}\b")
+_PREFIXES = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"]
+
+
+def show_plan(console: Console, plan: Plan, cost: PlanCost) -> None:
+    """Print variants, stages, what is shared, and the cost."""
+    factors = (
+        _counted(len({variant.design for variant in plan.variants}), "design"),
+        _counted(len(plan.sweep.scales), "scale"),
+        _counted(len(plan.sweep.seeds), "seed"),
+    )
+    console.print(
+        f"[bold]{plan.name}[/bold]: {' x '.join(factors)} = "
+        f"{_counted(len(plan.variants), 'variant')} ({plan.sweep.design})"
+    )
+    console.print(axes_table(plan))
+    console.print(answers_table(plan))
+    # A sweep on a generated world has tiny parts of its own.
+    if plan.world is None and (rest := also_built(plan)):
+        console.print(f"Built too, and not in this sweep: {rest}.", style="dim", highlight=False)
+    console.print(_sizes(plan))
+    console.print(_stages(plan, cost))
+    console.print(_costs(cost))
+    console.print(
+        "Estimates from parameter and token counts. "
+        f"CPU speed: {cost.speeds.cpu_source}. GPU speed: {cost.speeds.gpu_source}.",
+        style="dim",
+    )
+    if plan.not_yet:
+        console.print(f"[yellow]not yet:[/yellow] {', '.join(plan.not_yet)} (a run is refused)")
+    if plan.provisional:
+        console.print(
+            f"[yellow]provisional keys:[/yellow] {len(plan.unpinned)} sources are not at hand or "
+            "not pinned (a run is refused until they are):"
+        )
+        for source in plan.unpinned:
+            console.print(f"  {source}", highlight=False)
+
+
+def show_changes(console: Console, changes: Changes) -> None:
+    """Print what a changed file adds, drops and runs again."""
+    console.print(
+        f"Against the old file: {changes.kept} stages kept, {len(changes.added)} variants added, "
+        f"{len(changes.removed)} removed."
+    )
+    if not changes.reruns:
+        console.print("Nothing would run again.")
+        return
+    table = Table("stage", "to run", "because", title="New stages", title_justify="left")
+    for rerun in changes.reruns:
+        because = "\n".join(told(each) for each in rerun.because) or "new variants"
+        table.add_row(rerun.step, str(len(rerun.keys)), because)
+    console.print(table)
+
+
+def told(difference: Difference, places: Mapping[str, str] | None = None) -> str:
+    """A difference in one line; `places` names fingerprints by where they lie."""
+    if difference.first is None and difference.second is None:
+        return difference.field
+    first, second = (shown(each, places) for each in (difference.first, difference.second))
+    return f"{difference.field}: {first} -> {second}"
+
+
+def shown(value: object, places: Mapping[str, str] | None = None) -> str:
+    """A field's value for people: hashes cut to 12 digits, with the file that they stand for."""
+    if value is None:
+        return "absent"
+    place = (places or {}).get(str(value), "")
+    name = f" ({place.rsplit('/', 1)[-1]})" if place.endswith(".jsonl") else ""
+    return _HASH.sub(lambda found: found.group()[:12], str(value)) + name
+
+
+def _sizes(plan: Plan) -> Table:
+    """Parameters of the first design's model at each scale: all of them, and what stages train."""
+    first = [each for each in plan.variants if each.design == plan.variants[0].design]
+    by_scale = {variant.scale: variant for variant in reversed(first)}
+    trained = {scale: trained_parameters(plan, by_scale[scale]) for scale in plan.sweep.scales}
+    stages = list(dict.fromkeys(stage for counts in trained.values() for stage in counts))
+    table = Table(title=f"Parameters of design {plan.variants[0].design}", title_justify="left")
+    table.add_column("scale", overflow="fold")
+    for name in ("vision", "connector", "LLM", *(f"{stage}\ntrains" for stage in stages)):
+        table.add_column(name, justify="right")
+    for scale, counts in trained.items():
+        modules = ModelSizes.of(plan, by_scale[scale]).parameters()
+        row = [*modules.values(), *(counts[stage] for stage in stages)]
+        table.add_row(scale, *(parameters(count) for count in row))
+    return table
+
+
+def _stages(plan: Plan, cost: PlanCost) -> Table:
+    table = Table(title="Stages", title_justify="left")
+    table.add_column("stage")
+    for name in ("needed", "run", "shared by", "FLOPs", "serial time", "kept"):
+        table.add_column(name, justify="right")
+    by_label: dict[str, list[StageNode]] = defaultdict(list)
+    for node in plan.stages.values():
+        by_label[node.label].append(node)
+    for label, nodes in by_label.items():
+        costs = [cost.stages[node.key] for node in nodes]
+        table.add_row(
+            label,
+            str(sum(node.used_by for node in nodes)),
+            str(len(nodes)),
+            _range([node.used_by for node in nodes]),
+            si(sum(each.flops for each in costs)),
+            duration(sum(each.seconds for each in costs)),
+            f"{si(sum(each.bytes for each in costs))}B",
+        )
+    return table
+
+
+def _costs(cost: PlanCost) -> Table:
+    table = Table(title="Cost", title_justify="left")
+    table.add_column("")
+    for name in ("FLOPs", "GPU-hours", "serial time"):
+        table.add_column(name, justify="right")
+    for name, total in (("each variant on its own", cost.separate), ("shared", cost.shared)):
+        table.add_row(name, *_total(total))
+    table.add_row("saved by sharing", f"{cost.saved_share:.1%}", "", "")
+    return table
+
+
+def _total(total: Total) -> tuple[str, str, str]:
+    return si(total.flops), f"{total.gpu_hours:,.1f}", duration(total.seconds)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _range(counts: list[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def si(value: float) -> str:
+    """A number with three digits and an SI prefix: 1.23 T."""
+    power = 0
+    while value >= 999.5 and power < len(_PREFIXES) - 1:
+        value, power = value / 1000, power + 1
+    return f"{value:.3g} {_PREFIXES[power]}".rstrip() + (" " if power == 0 else "")
+
+
+def parameters(count: int) -> str:
+    """A count of parameters as papers print it: 38.4M, 1.40B."""
+    for unit, name in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if count >= 0.9995 * unit:
+            return f"{count / unit:#.3g}".rstrip(".") + name
+    return str(count)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 45 s, 12 min, 3.4 h, 25 d."""
+    for limit, unit, name in ((90, 1, "s"), (5400, 60, "min"), (172800, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.3g} {name}"
+    return f"{seconds / 86400:,.0f} d"

@@ -1,0 +1,1 @@
+"""From finished stages to the score table and the report."""

@@ -1,0 +1,57 @@
+"""The part of `apollo report SWEEP` before and after the statistics: tables in, view updated."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.results.score_table import write_items
+from orchestrator.store.stage_states import stage_states
+from orchestrator.store.store import Store
+from orchestrator.store.sweep_record import SweepRecord
+from orchestrator.tracking.tracking import TrackingError, attach_report
+from orchestrator.tracking.tracking_database import database
+
+ITEM_TABLE = "items.csv.gz"
+
+
+def provenance_of(record: SweepRecord, store: Store) -> dict[str, object]:
+    """What a report says of where its scores come from."""
+    states = Counter(state.state for state in stage_states(store, record.stages).values())
+    kinds: dict[str, set[str]] = {"commit": set(), "host": set()}
+    for key in record.stages:
+        told = store.provenance(key) or {}
+        for name, found in kinds.items():
+            if told.get(name):
+                found.add(str(told[name]))
+    return {
+        "sweep": record.name,
+        "stages": ", ".join(f"{count} {state}" for state, count in sorted(states.items())),
+        **{name: ", ".join(sorted(found)) for name, found in kinds.items() if found},
+    }
+
+
+def finish_report(
+    record: SweepRecord, store: Store, written: Sequence[Path], *, folder: Path, uri: str | None
+) -> str | None:
+    """Add the item table to a report's folder, and the report to the MLflow view if there is one.
+
+    Args:
+        record: the sweep.
+        store: where its results lie.
+        written: the files of the report in `folder`.
+        folder: of the report.
+        uri: of the tracking server; None = the store's own database, if it is there.
+
+    Returns what to tell the user if the view could not be written.
+    """
+    items = folder / ITEM_TABLE
+    write_items(record, store, items)
+    if uri is None and not database(store).is_file():
+        return None
+    try:
+        attach_report(record, store, uri, [*written, items], folder=folder)
+    except TrackingError as error:
+        return f"{error}; the report itself is complete"
+    return None

@@ -1,0 +1,320 @@
+"""The sweep file's types (docs: the sweep file's contract): frozen, unknown keys forbidden.
+
+What a single value must be is said here; what values must be to each other is in
+`orchestrator.spec.sweep_checks`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    JsonValue,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
+
+from apollo_core.design import MODALITIES, Count, SampleCount
+from apollo_core.execution import Execution
+from apollo_core.frozen import Frozen
+from apollo_core.microworld.spec import WorldSpec
+from apollo_core.stages.identity import (
+    BadMedia,
+    EvaluateIdentity,
+    Precision,
+    Prompt,
+    Regime,
+    Scoring,
+)
+from orchestrator.canonical import digest
+from orchestrator.spec.base_design import BaseDesign
+from orchestrator.spec.schedule_types import (
+    Name,
+    PartialSampling,
+    PartialStage,
+    Schedule,
+    StageSpec,
+    written,
+)
+
+Modality = Literal["text", "image", "multi_image", "video"]
+DesignField = Literal[
+    "encoders",
+    "sampling",
+    "resampler",
+    "integration",
+    "schedule",
+    "mixture",
+    "joining",
+    "memory",
+]
+Level = dict[DesignField, JsonValue]
+
+# Columns of the score and item tables; an axis is a column beside them.
+_RESERVED = {
+    "design", "scale", "scale_size", "seed", "metric", "score", "n_items", "chance", "benchmark",
+    "regime", "video", "item", "category", "choice", "answer", "correct", "n_options",
+}  # fmt: skip
+
+
+def _not_reserved(name: str) -> str:
+    if name in _RESERVED or name.startswith("block"):
+        raise ValueError(f"{name!r} is a column of the score table; name the axis otherwise")
+    return name
+
+
+def _distinct(values: tuple[object, ...]) -> tuple[object, ...]:
+    repeated = sorted({str(value) for value in values if values.count(value) > 1})
+    if repeated:
+        raise ValueError(f"each once; repeated: {', '.join(repeated)}")
+    return values
+
+
+# Billions of parameters: from one to more than there will be.
+ModelSize = Annotated[float, Field(ge=1e-9, le=1e6)]
+Seconds = Annotated[float, Field(ge=0.001, le=1e7)]
+AxisName = Annotated[Name, AfterValidator(_not_reserved)]
+
+
+class ModelSource(Frozen):
+    """Where the weights of a named part come from.
+
+    Attributes:
+        source: hub id `org/name`; local path (starts with `/`, `.`, `~` or `$`); `micro:NAME`.
+        revision: commit (40 hexadecimal digits) or branch of a hub id; `main` if absent.
+        family: adapter that builds it; needed for an encoder that the catalogue does not know.
+    """
+
+    source: Annotated[str, StringConstraints(min_length=1)]
+    revision: str | None = None
+    family: str | None = None
+
+    @model_validator(mode="after")
+    def _revision_of_a_hub_id(self) -> ModelSource:
+        if self.revision and (self.source[0] in "/.~$" or self.source.startswith("micro:")):
+            raise ValueError(f"revision belongs to a hub id, and source is {self.source!r}")
+        return self
+
+
+class Resources(Frozen):
+    """What a stage of this scale holds while it runs."""
+
+    gpus: NonNegativeFloat = 0
+    cpus: Count = 1
+
+    @model_validator(mode="after")
+    def _whole_gpus(self) -> Resources:
+        if self.gpus > 1 and self.gpus != int(self.gpus):
+            raise ValueError(f"gpus={self.gpus:g}: a part of one GPU, or whole GPUs")
+        return self
+
+
+class Overrides(Frozen):
+    """What a scale changes: schedule -> stage -> part of the stage."""
+
+    schedules: dict[str, dict[str, PartialStage]] = Field(default={})
+
+
+class Scale(Frozen):
+    """One language model size; `size` in billions of parameters."""
+
+    llm: str
+    size: ModelSize
+    resources: Resources = Resources()
+    overrides: Overrides = Overrides()
+
+
+def _form(value: object) -> str:
+    return "weights" if isinstance(value, Mapping) else "list"
+
+
+SetsOfShare = Annotated[
+    Annotated[tuple[str, ...], AfterValidator(_distinct), Tag("list")]
+    | Annotated[dict[str, PositiveFloat], Field(min_length=1), Tag("weights")],
+    Discriminator(_form),
+]
+
+
+class DataSet(Frozen):
+    """A JSONL manifest, relative to `data.root`."""
+
+    manifest: Annotated[str, StringConstraints(min_length=1)]
+    modality: Modality | None = None
+
+
+class MixtureSets(Frozen):
+    """Which data sets each share of a mixture draws from: a list, as if it were one set, or each
+    set with a weight, which divides the share among them (`{sft_video: 3, ego: 1}`)."""
+
+    text: SetsOfShare = ()
+    image: SetsOfShare = ()
+    multi_image: SetsOfShare = ()
+    video: SetsOfShare = ()
+
+    def by_modality(self) -> dict[str, tuple[str, ...]]:
+        """Set names by modality."""
+        return {name: tuple(getattr(self, name)) for name in MODALITIES}
+
+    def sources(self, modality: str) -> tuple[tuple[float, tuple[str, ...]], ...]:
+        """Parts of a modality's share (they sum to 1), each with the sets drawn from as one."""
+        sets: SetsOfShare = getattr(self, modality)
+        if not isinstance(sets, dict):
+            return ((1.0, sets),)
+        total = sum(sets.values())
+        return tuple((weight / total, (name,)) for name, weight in sets.items())
+
+
+class PretrainingSets(Frozen):
+    """The sets that microworld parts learn from; a vision encoder without one stays untrained.
+
+    `samples` is how many each part learns from; absent = as its own recipe has it.
+    """
+
+    text: str | None = None
+    image: str | None = None
+    video: str | None = None
+    samples: SampleCount | None = None
+
+    def by_modality(self) -> dict[str, str]:
+        """Set name by modality, where there is one."""
+        sets = {"text": self.text, "image": self.image, "video": self.video}
+        return {modality: name for modality, name in sets.items() if name is not None}
+
+
+class Data(Frozen):
+    """The data sets, and the folder that manifests and media are relative to.
+
+    Attributes:
+        root: that folder; `${NAME}` and `~` are resolved when it is used.
+        microworld: generate the data instead; into `root` or, without one, into the store.
+        sets: name -> manifest.
+        mixture: which sets each share draws from.
+        pretraining: sets that microworld parts are pretrained on.
+        bad_media: stop before training, or skip and count.
+        mean_seconds: mean length of a video, for the plan's cost estimate only; absent = the
+            middle of the microworld's lengths, or a minute.
+    """
+
+    root: str | None = None
+    microworld: WorldSpec | None = None
+    sets: dict[Name, DataSet]
+    mixture: MixtureSets = MixtureSets()
+    pretraining: PretrainingSets = PretrainingSets()
+    bad_media: BadMedia = "stop"
+    mean_seconds: Seconds | None = None
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Data:
+        if self.root is None and self.microworld is None:
+            raise ValueError("give `root`, the folder of the manifests, or `microworld`")
+        if "mixture" in self.sets:
+            raise ValueError("a set cannot be named 'mixture': a stage's `data: mixture` means it")
+        return self
+
+    def folder(self, store: Path) -> Path:
+        """Folder of manifests and media; a generated world without `root` lies in the store."""
+        if self.root is None:
+            assert self.microworld is not None
+            return store.absolute() / "worlds" / digest(self.microworld.fingerprint())[:12]
+        return expand(self.root).absolute()
+
+    @property
+    def video_seconds(self) -> float:
+        """Assumed mean length of a video."""
+        if self.mean_seconds is not None:
+            return self.mean_seconds
+        if self.microworld is not None:
+            return (self.microworld.min_seconds + self.microworld.max_seconds) / 2
+        return 60.0
+
+
+_ROTATIONS = EvaluateIdentity.model_fields["rotations"].default
+
+
+class Evaluation(Frozen):
+    """One benchmark, its regimes and how an item is scored.
+
+    `name` is the first part of its metrics' names, else `benchmark` is. Without `prompt`, letters
+    and generated answers are asked with the options listed, options' texts without. `rotations`:
+    in how many cyclic orders the options are listed, at most as many as there are.
+    """
+
+    benchmark: Name
+    manifest: Annotated[str, StringConstraints(min_length=1)]
+    regimes: Annotated[tuple[Regime, ...], Field(min_length=1), AfterValidator(_distinct)]
+    scoring: Scoring
+    prompt: Prompt | None = None
+    sampling: PartialSampling | None = None
+    name: Name | None = None
+    rotations: Annotated[int, Field(ge=1, le=26)] = _ROTATIONS
+
+    @model_validator(mode="after")
+    def _something_to_rotate(self) -> Evaluation:
+        if self.rotations > 1 and self.full_prompt != "lettered-v1":
+            raise ValueError(
+                f"rotations={self.rotations}, but the prompt {self.full_prompt!r} lists no "
+                "options, so all orders are one; set `prompt: lettered-v1`, or leave rotations out"
+            )
+        return self
+
+    @property
+    def metric(self) -> str:
+        """First part of the names of its metrics."""
+        return self.name or self.benchmark
+
+    @property
+    def full_prompt(self) -> Prompt:
+        """The prompt, chosen by the scoring where absent."""
+        return self.prompt or ("question-v1" if self.scoring == "options" else "lettered-v1")
+
+
+class ExecutionBlock(Execution):
+    """The file's `execution`: where and how fast, and the precision, which is identity."""
+
+    precision: Precision = "float32"
+
+    @property
+    def execution(self) -> Execution:
+        """Without the precision: never part of a stage key."""
+        return Execution.model_validate(self.model_dump(exclude={"precision"}))
+
+
+class Sweep(Frozen):
+    """A whole sweep file."""
+
+    name: Name
+    design: Literal["one_factor", "cartesian"] = "one_factor"
+    seeds: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), AfterValidator(_distinct)] = (
+        0,
+    )
+    pretraining_seed: NonNegativeInt = 0
+    base: BaseDesign
+    axes: Annotated[
+        dict[AxisName, Annotated[dict[Name, Level], Field(min_length=1)]], Field(min_length=1)
+    ]
+    exclude: tuple[Annotated[dict[str, str], Field(min_length=1)], ...] = ()
+    models: dict[str, ModelSource] = Field(default={})
+    scales: Annotated[dict[Name, Scale], Field(min_length=1)]
+    schedules: Annotated[dict[Name, Schedule], Field(min_length=1)]
+    data: Data
+    evaluation: Annotated[tuple[Evaluation, ...], Field(min_length=1)]
+    execution: ExecutionBlock = ExecutionBlock()
+
+    def stages(self, schedule: str) -> tuple[StageSpec, ...]:
+        """The stages of a schedule, a preset written out."""
+        return written(self.schedules[schedule])
+
+
+def expand(path: str) -> Path:
+    """`path` with environment variables and `~` put in; an unset variable stays as written."""
+    return Path(os.path.expandvars(path)).expanduser()

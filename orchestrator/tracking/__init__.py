@@ -1,0 +1,1 @@
+"""The view in MLflow, rebuilt from the store at will."""

@@ -1,0 +1,230 @@
+import csv
+from collections import Counter
+from io import StringIO
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from rich.console import Console
+from small_sweep import training
+
+from apollo_core.catalogue import ENCODERS, INTEGRATIONS, JOININGS, RESAMPLERS
+from apollo_core.design import Integration
+from apollo_core.schedules import NAMED
+from orchestrator.cost.cost import plan_cost, plan_flops
+from orchestrator.cost.model_sizes import ModelSizes, trained_parameters
+from orchestrator.cost.speeds import Speeds
+from orchestrator.plan.graph import build_plan
+from orchestrator.plan.plan_view import show_plan
+from orchestrator.spec.sweep_file import load_sweep
+
+SWEEPS = Path(__file__).parents[3] / "sweeps"
+
+
+def table(name):
+    path = Path(__file__).parents[2] / "data" / name
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def counted(printed):
+    """A count as the paper prints it: 38.4M, 198K."""
+    return float(printed[:-1]) * {"K": 1e3, "M": 1e6, "B": 1e9}[printed[-1]]
+
+
+@pytest.fixture(scope="module")
+def plan_of():
+    return lambda name: build_plan(load_sweep(SWEEPS / f"{name}.yaml"), store=Path("no-store"))
+
+
+def test_the_study_is_21_designs_by_4_scales_over_six_axes(plan_of):
+    plan = plan_of("apollo84")
+    assert len(plan.variants) == 84
+    assert len({variant.design for variant in plan.variants}) == 21
+    levels = {axis: len(levels) for axis, levels in plan.sweep.axes.items()}
+    assert levels == {
+        "sampling": 5,
+        "encoders": 5,
+        "resampler": 2,
+        "integration": 3,
+        "schedule": 3,
+        "mixture": 2,
+    }
+
+
+def test_the_study_names_all_its_encoders_resamplers_integrations_and_more(plan_of):
+    designs = [variant.resolved for variant in plan_of("apollo84").variants]
+    assert {encoder for design in designs for encoder in design.encoders} == {
+        "siglip-so400m",
+        "dinov2-large",
+        "languagebind-image",
+        "videomae-large",
+        "vjepa-huge",
+        "languagebind-video",
+        "internvideo2-1b",
+    }
+    assert {design.resampler.kind for design in designs} == {"perceiver", "mlp_avg", "conv_avg"}
+    assert {design.integration for design in designs} == set(get_args(Integration)) - {"seconds"}
+    assert len({design.schedule for design in designs}) == 4
+    assert len({design.mixture for design in designs}) == 3
+
+
+@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_nothing_that_a_shipped_sweep_names_is_not_built_yet(plan_of, path):
+    assert plan_of(path.stem).not_yet == ()
+
+
+def test_what_goes_beyond_the_study_is_named_too(plan_of):
+    designs = [variant.resolved for variant in plan_of("beyond").variants]
+    assert {"clip-large", "siglip2-so400m", "vjepa2-large"} <= {
+        encoder for design in designs for encoder in design.encoders
+    }
+    assert {"attention_pool", "qformer"} <= {design.resampler.kind for design in designs}
+    assert any(getattr(design.resampler, "text", False) for design in designs)
+    assert {"seconds"} <= {design.integration for design in designs}
+    assert {"split"} <= {design.joining for design in designs}
+    assert any(design.memory for design in designs)
+
+
+def test_the_study_and_beyond_together_name_every_level_that_the_project_knows(plan_of):
+    plans = [plan_of("apollo84"), plan_of("beyond")]
+    designs = [variant.resolved for plan in plans for variant in plan.variants]
+    assert {encoder for design in designs for encoder in design.encoders} == set(ENCODERS)
+    assert {design.resampler.kind for design in designs} == set(RESAMPLERS)
+    assert {design.integration for design in designs} == set(INTEGRATIONS)
+    assert {design.joining for design in designs} == set(JOININGS)
+    presets = {
+        getattr(plan.sweep.schedules[variant.resolved.schedule], "preset", None)
+        for plan in plans
+        for variant in plan.variants
+    }
+    assert presets == set(NAMED)
+
+
+@pytest.mark.parametrize("name", ["apollo84", "beyond"])
+def test_a_models_rate_in_sft_is_the_same_in_every_schedule(plan_of, name):
+    plan = plan_of(name)
+    rates = {
+        (variant.scale, training(plan, variant.steps["sft"]).lr.llm) for variant in plan.variants
+    }
+    assert len(rates) == len(plan.sweep.scales)
+
+
+def test_the_studys_language_models_are_trained_at_the_rates_of_table_7(plan_of):
+    plan = plan_of("apollo84")
+    rates = {
+        (variant.scale, training(plan, variant.steps["sft"]).lr.llm) for variant in plan.variants
+    }
+    assert rates == {
+        ("qwen2-0.5b", 5e-5),
+        ("qwen2-1.5b", 5e-5),
+        ("qwen1.5-4b", 2e-5),
+        ("qwen2-7b", 1e-5),
+    }
+
+
+def test_every_sft_of_the_study_sees_750000_samples(plan_of):
+    plan = plan_of("apollo84")
+    assert {training(plan, v.steps["sft"]).samples for v in plan.variants} == {750_000}
+
+
+def test_the_papers_own_84_are_7_configurations_by_3_mixtures_by_4_models(plan_of):
+    plan = plan_of("paper_appendix_d")
+    assert len(plan.variants) == 84
+    counts = Counter(variant.levels["configuration"] for variant in plan.variants)
+    assert set(counts.values()) == {12}
+    assert len(counts) == 7
+
+
+STAGES = {"align": "align", "vision_pretrain": "vision", "sft": "sft"}
+
+
+@pytest.mark.parametrize(
+    "row", table("apollo_table07.csv"), ids=lambda row: f"{row['stage']}-{row['model']}"
+)
+def test_the_apollo_family_is_trained_as_table_7_has_it(plan_of, row):
+    plan = plan_of("apollo_family")
+    variant = plan.variant(f"base@apollo-{row['model'].lower()}#0")
+    stage = training(plan, variant.steps[STAGES[row["stage"]]])
+    assert dict(stage.lr) == {
+        module: float(row[f"lr_{module}"]) for module in ("vision", "connector", "llm")
+    }
+    assert stage.batch_size == int(row["batch_size"])
+    assert stage.samples == counted(row["n_samples"])
+    assert stage.sampling.mode == "fps"
+    assert stage.sampling.max_clips == int(row["max_clips"])
+    assert stage.sampling.fps == float(row["fps"])
+    assert stage.model.resampler.tokens_per_frame == int(row["tpf"])
+    assert stage.sampling.fps * stage.model.resampler.tokens_per_frame == int(row["tps"])
+
+
+@pytest.mark.parametrize("model", ["1.5B", "3B", "7B"])
+def test_the_apollo_familys_parameters_are_those_of_table_7(plan_of, model):
+    plan = plan_of("apollo_family")
+    variant = plan.variant(f"base@apollo-{model.lower()}#0")
+    modules = ModelSizes.of(plan, variant).parameters()
+    trained = trained_parameters(plan, variant)
+    for row in (row for row in table("apollo_table07.csv") if row["model"] == model):
+        for module, count in modules.items():
+            if row[f"params_{module}"]:
+                assert count == pytest.approx(counted(row[f"params_{module}"]), rel=0.01)
+        parts = [row[f"params_{module}"] for module in modules if row[f"params_{module}"]]
+        total = sum(counted(part) for part in parts)
+        assert trained[STAGES[row["stage"]]] == pytest.approx(total, rel=0.01)
+
+
+def shown(plan):
+    speeds = Speeds(cpu=1e9, gpu=1e12, cpu_source="given", gpu_source="given")
+    console = Console(width=80, record=True, file=StringIO())
+    show_plan(console, plan, plan_cost(plan, plan_flops(plan), speeds))
+    return console.export_text()
+
+
+def test_the_plan_shows_what_each_stage_of_the_family_trains(plan_of):
+    lines = shown(plan_of("apollo_family")).splitlines()
+    (row,) = (line.replace("\u2502", " ").split() for line in lines if "apollo-7b" in line)
+    assert row == ["apollo-7b", "1.40B", "177M", "7.62B", "177M", "1.58B", "7.79B"]
+
+
+def test_the_plan_names_every_answer_whatever_its_level_is_called(plan_of):
+    text = shown(plan_of("apollo84"))
+    for name in ("languagebind-image", "perceiver", "two-stage-frozen-vision", "7/0/0/93"):
+        assert name in text
+
+
+@pytest.mark.parametrize("name", ["apollo84", "paper_appendix_d"])
+def test_sft_sees_the_clips_of_table_7_and_no_model_is_asked_about_more(plan_of, name):
+    plan = plan_of(name)
+    for variant in plan.variants:
+        sft = training(plan, variant.steps["sft"]).sampling
+        (key,) = variant.evaluations.values()
+        asked = plan.stages[key].identity.sampling
+        if sft.mode == "uniform":
+            assert asked == sft
+            continue
+        assert sft.max_clips == (150 if variant.scale == "qwen2-7b" else 200)
+        assert asked.max_clips == 150
+        if "align" in variant.steps:
+            align = training(plan, variant.steps["align"]).sampling
+            assert align.mode == "fps"
+            assert align.max_clips == 25
+
+
+def test_the_papers_configurations_have_its_tokens_per_clip_and_frames_per_second(plan_of):
+    printed = {row["variant"]: row for row in table("apollo_table14_15.csv")}
+    for variant in plan_of("paper_appendix_d").variants:
+        name = variant.levels["configuration"].replace("base", "a1")
+        sampling, row = variant.resolved.sampling, printed[name]
+        tokens = variant.resolved.resampler.tokens_per_frame * sampling.frames_per_clip
+        assert tokens == int(row["tokens_per_clip"])
+        assert sampling.fps == float(row["fps"])
+        assert sampling.frames_per_clip / sampling.fps == pytest.approx(
+            float(row["clip_duration_s"])
+        )
+
+
+def test_the_demo_is_ready_to_run(plan_of):
+    plan = plan_of("demo")
+    plan.require_runnable()
+    assert len(plan.sweep.scales) >= 3
+    assert plan.sweep.base.sampling.mode == "fps"
