@@ -20,7 +20,9 @@ from orchestrator.store.store import Store
 def stages_are_importable():
     """Ray's workers are new processes: they find the tests' stage functions by PYTHONPATH."""
     before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), before]))
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(Path(__file__).parents[1]), before])
+    )
     yield
     if before is None:
         del os.environ["PYTHONPATH"]
