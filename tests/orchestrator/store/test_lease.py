@@ -153,7 +153,7 @@ print(outcome.status, outcome.ran)
 def test_two_processes_that_want_one_stage_run_it_once(tmp_path):
     Store(tmp_path / "store").prepare()
     command = [sys.executable, "-c", RUN, str(tmp_path / "store"), str(tmp_path)]
-    command.append(str(Path(__file__).parent))
+    command.append(str(Path(__file__).parents[1]))
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = sorted(process.communicate(timeout=60)[0].strip() for process in both)
     assert said == ["done False", "done True"]
