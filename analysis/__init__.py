@@ -1,9 +1,7 @@
 """Scaling-consistency statistics and reports from a score table; no GPU, torch or Ray needed.
 
-The way through: `options` say how to read a table, `reading` reads the file, `table` validates it;
-`consistency`, `agreement`, `effects`, `interaction` and the like hold the statistics; `compare`,
-`axes`, `axis_effects`, `across_scales` and `study_planning` apply them to the table, `verdict`
-judges, `findings` gathers it all; `figures` and `page` show it, `report` writes the result.
-Importing this package loads none of them, so that a command line can offer the report without
-paying for pandas and matplotlib.
+The way through: `table` reads and validates the scores and answers, `statistics` holds the pure
+functions, `findings` applies them and judges, `figures` and `page` show what was found, `report`
+writes it. Importing this package loads none of them, so that a command line can offer the report
+without paying for pandas and matplotlib.
 """

@@ -8,8 +8,8 @@ from typing import cast
 
 import pandas as pd
 
-from analysis.findings import Findings
-from analysis.table import ScoreTable
+from analysis.findings.findings import Findings
+from analysis.table.table import ScoreTable
 
 # Parts of a pair that are tables of their own; they stay in report.json.
 NESTED = frozenset({"margins", "resampling", "breakdown", "verdict_evidence"})

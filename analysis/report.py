@@ -12,20 +12,20 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from analysis.axes import AxisReport
 from analysis.errors import TableError
-from analysis.figures_of_metric import draw_metric
-from analysis.findings import Findings, find
+from analysis.figures.of_metric import draw_metric
+from analysis.findings.axes import AxisReport
+from analysis.findings.findings import Findings, find
+from analysis.findings.ranks import rank_designs
+from analysis.findings.sentences import summary_lines
+from analysis.findings.study_sentences import describe_axis_line
 from analysis.flat_tables import flat_tables
-from analysis.item_scores import ItemScores
-from analysis.items import load_items
-from analysis.options import TableOptions
-from analysis.page import MetricSection, render_page
-from analysis.ranks import rank_designs
-from analysis.sentences import summary_lines
-from analysis.study_sentences import describe_axis_line
-from analysis.table import ScoreTable, load_table
-from analysis.verdict import RULE
+from analysis.page.page import MetricSection, render_page
+from analysis.statistics.item_scores import ItemScores
+from analysis.statistics.verdict import RULE
+from analysis.table.item_table import load_items
+from analysis.table.options import TableOptions
+from analysis.table.table import ScoreTable, load_table
 
 
 @dataclass(frozen=True)

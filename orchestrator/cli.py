@@ -27,8 +27,8 @@ from orchestrator.commands.sync import sync
 from orchestrator.commands.ui import ui
 
 if TYPE_CHECKING:
-    from analysis.options import TableOptions
     from analysis.report import FileReport
+    from analysis.table.options import TableOptions
 
 app = typer.Typer(
     name="apollo",
@@ -84,7 +84,7 @@ def report(
 ) -> None:
     """Say which design choices transfer across scale: of a sweep, or of any score table."""
     from analysis.errors import TableError
-    from analysis.options import TableOptions
+    from analysis.table.options import TableOptions
 
     if (sweep is None) == (scores is None):
         raise BadInput("report: give a sweep file, or a score table with --scores (one of them)")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analysis.item_scores import ItemScores, collect
+from analysis.statistics.item_scores import ItemScores, collect
 
 
 def simulate(

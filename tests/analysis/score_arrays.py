@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from analysis.scores import Scores
+from analysis.statistics.scores import Scores
 
 # Halves on a small range: many ties, and affine maps of them stay exact in floating point.
 TIED = st.integers(-20, 20).map(lambda value: value / 2)

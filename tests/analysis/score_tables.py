@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from analysis.table import TableOptions
+from analysis.table.table import TableOptions
 
 PAPER = Path(__file__).parent.parent / "data" / "apollo_table14_15.csv"
 DCLM = PAPER.parent / "dclm_dataset_x_scale.csv"

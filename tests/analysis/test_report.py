@@ -11,7 +11,7 @@ from score_tables import FOUR, OPTIONS, PAPER, SEVEN, TIDY, write
 
 from analysis.errors import TableError
 from analysis.report import FileReport, report_on_file
-from analysis.table import TableOptions
+from analysis.table.table import TableOptions
 
 # What a plain install has not.
 HEAVY = {"torch", "ray", "transformers", "mlflow", "decord", "yaml", "apollo_core", "orchestrator"}
@@ -231,7 +231,7 @@ import analysis
 assert not {{"numpy", "pandas", "matplotlib"}} & set(sys.modules)
 from pathlib import Path
 from analysis.report import report_on_file
-from analysis.table import TableOptions
+from analysis.table.table import TableOptions
 options = TableOptions.parse(design="variant,data_mixture", scale="llm", score="average")
 print(report_on_file(Path({str(PAPER)!r}), options, Path({str(tmp_path)!r})).paths.html)
 """

@@ -14,15 +14,15 @@ from collections.abc import Callable
 import numpy as np
 from interval_coverage import Trial, simulate
 
-from analysis.agreement import expected_decision_accuracy
-from analysis.axes import Matched, shared_interval
-from analysis.axis_verdicts import axis_interval
-from analysis.correlation_tests import dependent_z
-from analysis.effect_transfer import effect_transfer
-from analysis.effects import Variance, paired_effect, paired_seed_variance
-from analysis.interaction import crossed_anova, nested_anova
-from analysis.intervals import Z95
-from analysis.plateau import find_plateau
+from analysis.findings.axes import Matched, shared_interval
+from analysis.findings.axis_verdicts import axis_interval
+from analysis.statistics.agreement import expected_decision_accuracy
+from analysis.statistics.correlation_tests import dependent_z
+from analysis.statistics.effect_transfer import effect_transfer
+from analysis.statistics.effects import Variance, paired_effect, paired_seed_variance
+from analysis.statistics.interaction import crossed_anova, nested_anova
+from analysis.statistics.intervals import Z95
+from analysis.statistics.plateau import find_plateau
 
 Error = Callable[[np.random.Generator, int], dict[str, bool]]
 

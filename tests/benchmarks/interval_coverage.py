@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import bootstrap, weighted
-from analysis.axes import shared_interval
-from analysis.consistency import within_blocks
-from analysis.intervals import Interval, fisher_interval, square_interval
-from analysis.item_scores import collect, resample, scores_under
-from analysis.noise import resample_seeds, seed_noise
-from analysis.scores import Scores
-from analysis.selection import regret, top_k_recall, top_k_regret
-from analysis.selection_noise import selection_noise
+from analysis.findings.axes import shared_interval
+from analysis.statistics import bootstrap, weighted
+from analysis.statistics.consistency import within_blocks
+from analysis.statistics.intervals import Interval, fisher_interval, square_interval
+from analysis.statistics.item_scores import collect, resample, scores_under
+from analysis.statistics.noise import resample_seeds, seed_noise
+from analysis.statistics.scores import Scores
+from analysis.statistics.selection import regret, top_k_recall, top_k_regret
+from analysis.statistics.selection_noise import selection_noise
 
 PAPER = Path(__file__).parents[1] / "data" / "apollo_table14_15.csv"
 R2, N = 0.938, 21

@@ -27,10 +27,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import bootstrap
-from analysis.compare import compare_scales
-from analysis.items import ItemTable, load_items
-from analysis.table import ScoreTable, TableOptions, load_table
+from analysis.findings.compare import compare_scales
+from analysis.statistics import bootstrap
+from analysis.table.item_table import ItemTable, load_items
+from analysis.table.table import ScoreTable, TableOptions, load_table
 
 TABLE = Path(__file__).parents[1] / "data" / "apollo_table14_15.csv"
 DESIGNS, SCALES, ITEMS, VIDEOS, DRAWS = 21, 4, 2_000, 800, 10_000
@@ -112,7 +112,7 @@ def report() -> None:
     """Run the command as a user does."""
     code = (
         "from pathlib import Path; from analysis.report import report_on_file as f;"
-        "from analysis.table import TableOptions as T;"
+        "from analysis.table.table import TableOptions as T;"
         "o = T.parse(design='variant,data_mixture', scale='llm', score='average',"
         f" block='data_mixture'); import tempfile; f(Path({str(TABLE)!r}), o,"
         " Path(tempfile.mkdtemp()))"

@@ -1,0 +1,1 @@
+"""Findings drawn: one figure a file, in one style, as PNG and SVG."""

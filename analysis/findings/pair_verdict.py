@@ -1,0 +1,68 @@
+"""Gather the numbers that the verdict on a pair of scales rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from analysis.findings.pair_breakdown import Breakdown
+from analysis.findings.pair_resampling import Resampling
+from analysis.statistics.consistency import Within
+from analysis.statistics.intervals import Interval
+from analysis.statistics.reliability import PairNoise
+from analysis.statistics.verdict import PairEvidence
+
+# R2 of fewer designs falls far for no reason; a level that most designs share leaves out no part.
+FEWEST_LEFT = 4
+
+
+def pair_evidence(
+    r_ci: Interval | None,
+    within: Mapping[str, Within],
+    resampling: Resampling,
+    breakdown: Breakdown | None,
+    noise: PairNoise | None,
+    *,
+    n: int,
+    signal: bool,
+) -> PairEvidence:
+    """Collect what `verdict.judge_pair` asks for; `n` designs, `r_ci` Fisher's interval of r."""
+    return PairEvidence(
+        r_ci=r_ci,
+        r_ci_believed=believed_interval(resampling, "pearson"),
+        within={block: part.pearson_ci for block, part in within.items() if part.n},
+        weakest_level=_weakest_level(breakdown, n, inside=any(p.n for p in within.values())),
+        weakest_design=_weakest_design(breakdown, n),
+        wrong_beyond_noise=None if noise is None else noise.wrong_real_reversal,
+        decidable=(None, None) if noise is None else (noise.decidable_small, noise.decidable_large),
+        signal=signal,
+    )
+
+
+def believed_interval(resampling: Resampling, statistic: str) -> Interval | None:
+    """Return a statistic's resampled interval of the kind to believe; None where there is none."""
+    if resampling.believe is None:
+        return None
+    crossed = resampling.crossed.get(resampling.believe)
+    return (resampling.plain if crossed is None else crossed).get(statistic)
+
+
+def _weakest_level(
+    breakdown: Breakdown | None, n: int, *, inside: bool
+) -> tuple[str, float] | None:
+    if breakdown is None:
+        return None
+    found = [
+        (f"{column} {part.left_out}", r2)
+        for column, parts in breakdown.without_level.items()
+        for part in parts
+        if part.n >= max(FEWEST_LEFT, n / 2)
+        for r2 in (part.within.values() if inside else (part.r2,))
+        if r2 is not None
+    ]
+    return min(found, key=lambda part: part[1], default=None)
+
+
+def _weakest_design(breakdown: Breakdown | None, n: int) -> tuple[str, float] | None:
+    if breakdown is None or n - 1 < FEWEST_LEFT or breakdown.designs.low is None:
+        return None
+    return str(breakdown.designs.lowest_without), breakdown.designs.low

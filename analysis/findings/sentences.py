@@ -1,0 +1,163 @@
+"""Findings as plain sentences with their numbers, for the page's top and for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from analysis.findings.pair import Pair
+from analysis.table.table import ScoreTable
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Write a number to so many decimals with a true minus sign; a dash where there is none."""
+    if value is None:
+        return "–"
+    text = f"{value:.{digits}f}"
+    # Rounding may leave "-0.00", which reads as if it were negative.
+    return text.replace("-", "" if float(text) == 0 else "−")
+
+
+def percent(share: float | None) -> str:
+    """Write a share as whole percent; a dash where there is none."""
+    return "–" if share is None else f"{100 * share:.0f} %"
+
+
+def parameters(billions: float) -> str:
+    """Write a model size as people say it: 7 B, 45 M, 200 k parameters."""
+    for unit, factor in (("B", 1.0), ("M", 1e3)):
+        if billions * factor >= 0.1:
+            return f"{billions * factor:.3g} {unit}"
+    return f"{billions * 1e6:.3g} k"
+
+
+def score_digits(scores: Iterable[float]) -> int:
+    """Decimals that show scores to about four digits: 2 for points, 4 for shares below 1."""
+    largest = max((abs(score) for score in scores), default=0.0)
+    return 1 if largest >= 1000 else 2 if largest >= 2 else 4
+
+
+def describe_pair(pair: Pair, *, unit: str, digits: int) -> str:
+    """Say in two or three sentences how well the small scale foretold the large one.
+
+    Args:
+        unit: the unit of the metric's scores, as `points`.
+        digits: decimals for scores.
+    """
+    if pair.r2 is None or pair.decision_accuracy is None:
+        why = "; ".join(pair.warnings)
+        return f"{why[:1].upper()}{why[1:]} (n = {pair.n})."
+    sentences = [_agreement(pair), _choice(pair, unit, digits), *_within(pair), explain_pair(pair)]
+    return " ".join(sentences)
+
+
+def explain_pair(pair: Pair) -> str:
+    """Say in one sentence which number decided the verdict on a pair of scales."""
+    found = pair.verdict_evidence
+    believed = found.r_ci_believed or found.r_ci
+    match pair.verdict_because:
+        case "R2 is not surely one half":
+            low = 0.0 if found.r_ci is None or found.r_ci[0] < 0 else found.r_ci[0] ** 2
+            return f"Undecidable: R² may be as low as {number(low, 2)}."
+        case "r may be negative with other blocks":
+            return f"Undecidable: with other blocks, r may be {_range(believed)}."
+        case "not within blocks":
+            block, low = _weakest_within(pair)
+            return f"Only in aggregate: within {block}, R² may be as low as {number(low, 2)}."
+        case "one level carries it" | "one design carries it":
+            level = pair.verdict_because == "one level carries it"
+            left_out, r2 = (found.weakest_level if level else found.weakest_design) or ("", None)
+            inside = " within blocks" if level and found.within else ""
+            return f"Only in aggregate. Without {left_out}, R²{inside} is {number(r2)}."
+        case "r is surely negative":
+            return f"Reverses: r is {_range(found.r_ci)}."
+        case "it holds throughout":
+            left_out, r2 = found.weakest_level or found.weakest_design or ("", None)
+            where = " within blocks" if found.within and found.weakest_level else ""
+            known = f" (lowest{where} without {left_out}: {number(r2)})" if left_out else ""
+            return f"It holds without any single level or design{known}."
+        case other:
+            return f"Undecidable: {other}."
+
+
+def _range(interval: tuple[float, float] | None) -> str:
+    return "–" if interval is None else f"{number(interval[0], 2)} to {number(interval[1], 2)}"
+
+
+def _weakest_within(pair: Pair) -> tuple[str, float]:
+    """Name the block column whose R2 has the lowest lower end, and that end."""
+    ends = {
+        block: 0.0 if interval is None or interval[0] < 0 else interval[0] ** 2
+        for block, interval in pair.verdict_evidence.within.items()
+    }
+    block = min(ends, key=lambda name: ends[name])
+    return block, ends[block]
+
+
+def _agreement(pair: Pair) -> str:
+    interval = "no interval"
+    if pair.r2_ci:
+        low, high = pair.r2_ci
+        interval = f"95 % interval {number(low, 2)} to {number(high, 2)}"
+    falling = "" if (pair.sign or 0) >= 0 else ", falling: r is negative"
+    return (
+        f"R² {number(pair.r2)} ({interval}, n = {pair.n} designs{falling}); it orders"
+        f" {percent(pair.decision_accuracy)} of the pairs of designs as {pair.large} does."
+    )
+
+
+def _choice(pair: Pair, unit: str, digits: int) -> str:
+    if pair.regret is None or pair.regret <= 0:
+        return f"Its winner is also the best at {pair.large}."
+    share = "" if pair.regret_share is None else f", {percent(pair.regret_share)} of the range"
+    return f"Its winner loses {number(pair.regret, digits)} {unit} at {pair.large}{share}."
+
+
+def _within(pair: Pair) -> list[str]:
+    return [
+        f"Within {block}: R² {number(part.r2)}, {percent(part.decision_accuracy)} of the pairs"
+        f" (n = {part.n})."
+        for block, part in pair.within.items()
+        if part.n
+    ]
+
+
+def summary_lines(
+    table: ScoreTable, pairs: Sequence[Pair], metrics: Sequence[str], units: dict[str, str]
+) -> tuple[str, ...]:
+    """Write the terminal's summary: per metric the scores, then one line per pair of scales."""
+    lines: list[str] = []
+    for metric in metrics:
+        lines += [*_score_lines(table, metric, units[metric]), ""]
+        lines += [_pair_line(pair) for pair in pairs if pair.metric == metric]
+        lines.append("")
+    if table.missing:
+        lines.append(f"{len(table.missing)} missing cells are listed in the report.")
+    lines += [f"note: {warning}" for warning in table.warnings]
+    return tuple(lines)
+
+
+def _score_lines(table: ScoreTable, metric: str, unit: str) -> list[str]:
+    """A text table of designs x scales, best design at the largest scale first."""
+    grid = table.grid(metric).dropna(how="all")
+    grid = grid.sort_values(table.scales[-1], ascending=table.lower_is_better, kind="stable")
+    digits = score_digits(grid.stack())
+    width = max(len("design"), *(len(design) for design in grid.index))
+    widths = [max(len(scale), 7) for scale in table.scales]
+    heads = "  ".join(scale.rjust(w) for scale, w in zip(table.scales, widths, strict=True))
+    lines = [f"{metric} ({unit})", f"{'design'.ljust(width)}  {heads}"]
+    for design, row in zip(grid.index, grid.to_numpy(), strict=True):
+        cells = [number(None if value != value else float(value), digits) for value in row]
+        shown = "  ".join(cell.rjust(w) for cell, w in zip(cells, widths, strict=True))
+        lines.append(f"{design.ljust(width)}  {shown}")
+    return lines
+
+
+def _pair_line(pair: Pair) -> str:
+    interval = ""
+    if pair.r2_ci:
+        interval = f" [{number(pair.r2_ci[0], 2)}, {number(pair.r2_ci[1], 2)}]"
+    return (
+        f"{pair.small} -> {pair.large}: {pair.verdict}; R2 {number(pair.r2)}{interval},"
+        f" Spearman {number(pair.spearman)}, decision accuracy {number(pair.decision_accuracy)},"
+        f" n = {pair.n}"
+    )

@@ -1,0 +1,1 @@
+"""Pure functions of arrays: formula, source, units and errors in each docstring."""
