@@ -38,7 +38,7 @@ def run(
     from orchestrator.cost.speeds import measure_speeds
     from orchestrator.doctor import require_sweep_packages
     from orchestrator.engine.local_engine import LocalEngine
-    from orchestrator.engine.ray_engine import RayEngine
+    from orchestrator.engine.ray.ray_engine import RayEngine
     from orchestrator.plan.graph import build_plan
     from orchestrator.progress import make_progress
     from orchestrator.run import RunOptions, run_sweep, summary_lines

@@ -21,7 +21,7 @@ from orchestrator.cost.cost import plan_cost, plan_flops
 from orchestrator.cost.speeds import Speeds
 from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.local_engine import LocalEngine
-from orchestrator.engine.ray_engine import RayEngine
+from orchestrator.engine.ray.ray_engine import RayEngine
 from orchestrator.plan.plan_json import plan_document
 from orchestrator.results.score_table import score_rows, write_items, write_scores
 from orchestrator.store.gc import orphans, remove_orphans

@@ -8,10 +8,11 @@ import pytest
 from tiny_stages import digest_stage, key_of, runs, tiny_task
 
 from apollo_core.errors import BadInput
-from orchestrator.engine import ray_engine
 from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.local_engine import LocalEngine
-from orchestrator.engine.ray_engine import RayEngine
+from orchestrator.engine.ray.cluster import cluster as ray_cluster
+from orchestrator.engine.ray.ray_engine import RayEngine
+from orchestrator.engine.ray.trial import placement
 from orchestrator.store.scratch import scratch_folder
 from orchestrator.store.store import Store
 
@@ -33,7 +34,7 @@ def stages_are_importable():
 @pytest.fixture(scope="module")
 def cluster(stages_are_importable):
     """One Ray for the module: starting it takes seconds."""
-    with scratch_folder(longest=40) as folder, ray_engine.cluster(None, 2, folder):
+    with scratch_folder(longest=40) as folder, ray_cluster(None, 2, folder):
         yield
 
 
@@ -138,9 +139,9 @@ def test_a_worker_that_is_always_killed_ends_as_an_infra_failure(store, tmp_path
 )
 def test_a_stage_of_several_gpus_holds_one_bundle_for_each(gpus, bundles):
     task = tiny_task("store", "a", cpus=4, gpus=gpus)
-    placement = ray_engine._placement({"task": task.model_dump_json()})
-    assert placement.bundles == bundles
-    assert placement.strategy == "PACK"
+    held = placement({"task": task.model_dump_json()})
+    assert held.bundles == bundles
+    assert held.strategy == "PACK"
 
 
 def test_a_stage_larger_than_this_machine_is_refused_before_anything_runs(store, cluster):

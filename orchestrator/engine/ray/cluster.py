@@ -1,0 +1,114 @@
+"""Connecting to a cluster that runs, or starting one on this machine for the time of a run."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from apollo_core.errors import ApolloError, BadInput
+from orchestrator.engine.frontier import Capacity
+from orchestrator.redaction import redact
+from orchestrator.store import failures
+
+# Stages exchange files, not objects, so the shared memory stays close to Ray's least (75 MiB).
+_OBJECT_STORE_BYTES = 128 << 20
+
+# Said before Ray is imported: it reads them once.
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "1",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "1000000000",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S_AUTOSCALER": "1000000000",
+}
+
+
+@contextlib.contextmanager
+def cluster(address: str | None, cpus: int | None, temporary: Path) -> Iterator[None]:
+    """Be connected to the cluster at `address`, else to a new one on this machine, meanwhile.
+
+    Args:
+        address: of a running cluster.
+        cpus: of a new one; None takes the machine's.
+        temporary: folder of a new one's sockets and logs.
+    """
+    _set_environment(_QUIET if address else {**_QUIET, **_own_token()})
+    import ray
+
+    if ray.is_initialized():  # the caller's cluster, and the caller's to stop
+        yield
+        return
+    try:
+        with _own_signals():
+            _connect(address, cpus, temporary)
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep this process's handlers: Ray's own end a driver at SIGTERM by abort, leases and all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def _own_token() -> dict[str, str]:
+    # Nobody else on the machine can submit work to the workers of a cluster that we start.
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+
+
+def _set_environment(values: Mapping[str, str]) -> None:
+    for name, value in values.items():
+        os.environ.setdefault(name, value)
+
+
+def _connect(address: str | None, cpus: int | None, temporary: Path) -> None:
+    import ray
+
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if address is not None:
+        try:
+            ray.init(address=address, **quiet)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise BadInput(f"--address {redact(address)}: {failures.one_line(error)}") from error
+        return
+    try:
+        # "local": without it Ray joins whatever cluster the last process here left behind.
+        ray.init(
+            address="local",
+            num_cpus=cpus or os.cpu_count(),
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            _temp_dir=str(temporary),
+            **quiet,
+        )
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ApolloError(
+            f"Ray did not start on this machine: {failures.one_line(error)}. Nothing is lost; run "
+            "the same again, with --engine local if it keeps failing."
+        ) from error
+
+
+def cluster_capacity() -> Capacity:
+    """What the connected cluster has in all, right now."""
+    import ray
+
+    resources = ray.cluster_resources()
+    return Capacity(cpus=resources.get("CPU", 0.0), gpus=resources.get("GPU", 0.0))
