@@ -25,7 +25,8 @@ class StageState:
 def stage_state(store: Store, key: str) -> StageState:
     """What the store says of one stage.
 
-    A stage that was begun by a driver which went away is waiting: the next run takes it up.
+    A stage that was begun by a driver which went away is waiting: the next run takes it up. So is
+    one that failed and is about to be tried again.
     """
     if store.is_done(key):
         return StageState("done")
@@ -36,6 +37,8 @@ def stage_state(store: Store, key: str) -> StageState:
     if not failures or (held and held.held and held.epoch > failures[-1].attempt):
         return StageState("waiting")
     last = failures[-1]
+    if last.then == "again":
+        return StageState("waiting", attempts=len(failures))
     return StageState("failed", last.failure_class, last.message, len(failures))
 
 

@@ -190,7 +190,11 @@ class OutOfMemoryError(RuntimeError):
         (MemoryError(), "oom"),
         (OutOfMemoryError("CUDA"), "oom"),
         (RuntimeError("CUDA error: out of memory"), "oom"),
-        (OSError(errno.ENOSPC, "No space left on device"), "infra"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk"),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), "disk"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "oom"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "oom"),
+        (OSError(errno.ESTALE, "Stale file handle"), "infra"),
         (ValueError("x"), "error"),
     ],
 )
