@@ -19,7 +19,8 @@ class Execution(Frozen):
     """Execution fields: they may change the last digit of a sum, never what is computed.
 
     Attributes:
-        micro_batch: samples per forward; `auto` takes what the device is known to hold.
+        micro_batch: samples per forward; `auto` takes what the device is known to hold. A stage
+            that runs out of memory all the same halves it, up to three times.
         workers: decoding processes beside the training process, which reads ahead of the trainer;
             0 = one decoding process, asked only when its frames are needed.
         threads: torch threads of a stage on a CPU.
@@ -28,6 +29,8 @@ class Execution(Frozen):
         decode_deadline_s: seconds after which a decoder that does not answer is killed.
         checkpoint_minutes: a training stage keeps its state this often, so that a killed one goes
             on from there; 0 = never.
+        stall_minutes: a stage that reports no step for as long is ended, with its process, and
+            tried once more; loading, the first step and a whole optimiser step must fit. 0 = never.
         packing: conversations of a micro-batch in one row instead of padded; `auto` where the
             language model's class keeps them apart, on a CPU only if it does so without a mask.
         attention: how the language model attends in training; `auto` takes what suits its class.
@@ -36,6 +39,9 @@ class Execution(Frozen):
             more work.
         compile: torch.compile the blocks of encoders and language model. Worth it on a GPU and for
             long stages only: on a CPU it costs minutes and gains nothing.
+        sharding: what the processes of a stage that has several hold of its model. `ddp`: each all
+            of it. `fsdp`: each an equal part of the language model, which is put together block by
+            block. `auto`: `ddp`, until a plan knows that one device cannot hold the model.
         fused_optimiser: AdamW in one kernel.
         peak_tflops: the device's peak in the stage's precision, in 1e12 FLOPs a second, for the
             logged utilisation; absent = as known for the device.
@@ -48,10 +54,12 @@ class Execution(Frozen):
     frame_cache_mb: NonNegativeInt = 512
     decode_deadline_s: PositiveInt = 30
     checkpoint_minutes: NonNegativeFloat = 10.0
+    stall_minutes: NonNegativeFloat = 30.0
     packing: Literal["auto", "on", "off"] = "auto"
     attention: Literal["auto", "sdpa", "eager", "flex_attention"] = "auto"
     activation_checkpointing: bool = False
     compile: bool = False
+    sharding: Literal["auto", "ddp", "fsdp"] = "auto"
     fused_optimiser: bool = True
     peak_tflops: PositiveFloat | None = None
 

@@ -16,10 +16,8 @@ def settle(execution: Execution) -> torch.device:
 
     The number of threads changes the last digit of a sum, so it is set and not found.
     """
-    chosen = execution.device
-    if chosen == "auto":
-        chosen = "cuda" if torch.cuda.is_available() else "cpu"
-    if chosen == "cpu":
+    device = device_of(execution)
+    if device.type == "cpu":
         torch.set_num_threads(execution.threads)
     else:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -29,7 +27,14 @@ def settle(execution: Execution) -> torch.device:
     torch.use_deterministic_algorithms(mode=True, warn_only=False)
     # Nothing of ours reads memory before writing it; filling it all costs some 4 % of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
-    return torch.device(chosen)
+    return device
+
+
+def device_of(execution: Execution) -> torch.device:
+    """The device that a stage uses here."""
+    if execution.device != "auto":
+        return torch.device(execution.device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def peak(execution: Execution, device: torch.device, precision: Precision) -> float | None:

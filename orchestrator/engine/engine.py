@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from apollo_core.errors import BadInput
+from orchestrator.engine.attempt import RunStage
 from orchestrator.engine.frontier import Capacity, Frontier
 from orchestrator.engine.outcome import StageOutcome
 from orchestrator.engine.task import StageTask
-from orchestrator.engine.worker import RunStage
 
 OnOutcome = Callable[[StageOutcome], None]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from orchestrator.engine.attempt import RunStage
 from orchestrator.engine.engine import OnOutcome, machine_capacity
 from orchestrator.engine.frontier import Capacity, Frontier
-from orchestrator.engine.worker import RunStage, run_task
+from orchestrator.engine.worker import run_task
 
 
 class LocalEngine:

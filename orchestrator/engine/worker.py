@@ -1,33 +1,29 @@
-"""Run one stage under a lease: the same code in every engine, in whatever process it runs."""
+"""Bring one stage to its end under a lease: the same in every engine, in whatever process it runs.
+
+A stage that may be tried again is tried again here, at once. A worker that dies is replaced by the
+engine; its successor finds out why it died, and asks the same rules (`orchestrator.store.retries`).
+"""
 
 from __future__ import annotations
 
-import shutil
+import gc
+import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from apollo_core.errors import LeaseLost
-from apollo_core.stages.context import Event, StageContext
-from apollo_core.stages.identity import StageIdentity
+from apollo_core.execution import Execution
+from orchestrator.engine.attempt import RunStage, core_stage, run_attempt
 from orchestrator.engine.outcome import StageOutcome
 from orchestrator.engine.task import StageTask
 from orchestrator.store import failures, lease
-from orchestrator.store.event_log import EventLog, carry_along
-from orchestrator.store.provenance import provenance
-from orchestrator.store.store import Store, Work
-
-RunStage = Callable[[StageIdentity, StageContext], None]
+from orchestrator.store.cause_of_death import failure_of_holder
+from orchestrator.store.failures import Failure
+from orchestrator.store.retries import OOM
+from orchestrator.store.store import Store
 
 # How often a worker looks whether another driver has finished the stage that both want.
 _POLL = 0.25
-
-
-def core_stage(identity: StageIdentity, context: StageContext) -> None:
-    """Run a stage of `apollo_core`; only a worker pays for importing torch."""
-    from apollo_core.stages.run import run_stage
-
-    run_stage(identity, context)
 
 
 def run_task(task: StageTask, *, run_stage: RunStage = core_stage) -> StageOutcome:
@@ -40,13 +36,8 @@ def run_task(task: StageTask, *, run_stage: RunStage = core_stage) -> StageOutco
     try:
         return _run_or_wait(task, run_stage, started=started)
     except Exception as error:  # the store itself failed: there is nowhere to record it
-        return StageOutcome(
-            task.key,
-            "failed",
-            failure_class=failures.class_of(error),
-            message=failures.one_line(error),
-            seconds=time.monotonic() - started,
-        )
+        failure = failures.given_up(failures.failure_of(error, attempt=0))
+        return _failed(task, failure, seconds=time.monotonic() - started)
 
 
 def _run_or_wait(task: StageTask, run_stage: RunStage, *, started: float) -> StageOutcome:
@@ -72,88 +63,87 @@ def _run_or_wait(task: StageTask, run_stage: RunStage, *, started: float) -> Sta
 
 def _failed_elsewhere(store: Store, task: StageTask) -> StageOutcome | None:
     """The failure that another driver met in the meantime, if this one would meet it too."""
-    new = store.failures(task.key)[task.failures_before :]
-    failure = failures.stays_failed(new, retry_failed=False)
+    failure = failures.stays_failed(_of_this_run(store, task), retry_failed=False)
     if failure is None or store.is_done(task.key):
         return None
-    return StageOutcome(task.key, "failed", failure.failure_class, failure.message, ran=False)
+    return _failed(task, failure, ran=False)
 
 
 def _run_held(
     store: Store, task: StageTask, held: lease.Lease, run_stage: RunStage
 ) -> StageOutcome | None:
-    """One attempt; None when the stage was finished between the look and the lease."""
+    """One attempt; None when the stage is to be looked at again: done meanwhile, or tried again."""
     if store.is_done(task.key):
         return None
-    attempts = store.attempts_folder(task.key)
-    if held.taken_from and held.taken_from.epoch not in {
-        row.attempt for row in store.failures(task.key)
-    }:
-        failures.record(attempts, _disappeared(held.taken_from))
+    lost = _failure_of_predecessor(store, task, held)
+    if lost and lost.then != "again":
+        return _failed(task, lost)
     started = time.time()
     try:
-        _attempt(store, task, held, run_stage, started=started)
+        run_attempt(store, task, held, run_stage, _execution(store, task))
+        return StageOutcome(task.key, "done", seconds=time.time() - started)
     except LeaseLost:
         raise
     except Exception as error:
         failure = failures.failure_of(error, attempt=held.epoch)
-        with held.guard():
-            failures.record(attempts, failure)
-        return StageOutcome(
-            task.key,
-            "failed",
-            failure_class=failure.failure_class,
-            message=failure.message,
-            seconds=time.time() - started,
-        )
-    return StageOutcome(task.key, "done", seconds=time.time() - started)
+    # Beyond the except block, where the traceback no longer holds what the stage had in memory.
+    failure = _recorded(store, task, held, failure)
+    if failure.then != "again":
+        return _failed(task, failure, seconds=time.time() - started)
+    _let_go_of_memory()
+    return None
 
 
-def _attempt(
-    store: Store, task: StageTask, held: lease.Lease, run_stage: RunStage, *, started: float
-) -> None:
-    checkpoints = store.checkpoints_folder(task.key)
-    earlier = carry_along(checkpoints, store.logs_of_attempts(task.key))
-    work = store.begin(task.key, held)
-    with EventLog(work.metrics, earlier) as events:
-        run_stage(task.identity, _context(store, task, held, work, events))
-    held.check()
-    store.publish(
-        task.key,
-        held,
-        work,
-        payload=task.payload(),
-        provenance=provenance(
-            task.kind, task.execution, attempt=held.epoch, started=started, ended=time.time()
-        ),
-    )
-    shutil.rmtree(checkpoints, ignore_errors=True)
+def _failure_of_predecessor(store: Store, task: StageTask, held: lease.Lease) -> Failure | None:
+    """Record why the worker that had this lease is gone, unless it could say so itself."""
+    holder = held.taken_from
+    if holder is None or holder.epoch in {row.attempt for row in store.failures(task.key)}:
+        return None
+    attempts = store.attempts_folder(task.key)
+    return _recorded(store, task, held, failure_of_holder(attempts, holder))
 
 
-def _context(
-    store: Store, task: StageTask, held: lease.Lease, work: Work, events: EventLog
-) -> StageContext:
-    def report(event: Event) -> None:
-        held.check()
-        events.write(event)
-
-    return StageContext(
-        out=work.out,
-        parents={role: store.result(key) for role, key in task.parents.items()},
-        chain=store.chain(task.parents.get("previous")),
-        locations=task.locations,
-        media_root=Path(task.media_root),
-        execution=task.execution,
-        report=report,
-        checkpoints=store.checkpoints_folder(task.key),
-    )
+def _recorded(store: Store, task: StageTask, held: lease.Lease, failure: Failure) -> Failure:
+    """Decide what follows from a failure, and record both."""
+    size = _micro_batch(store, task) if failure.failure_class == OOM else None
+    failure = failures.decided(failure, _of_this_run(store, task), micro_batch=size)
+    with held.guard():
+        failures.record(store.attempts_folder(task.key), failure)
+    return failure
 
 
-def _disappeared(holder: lease.LeaseRecord) -> failures.Failure:
-    where = holder.owner.rsplit(":", 1)[0]
-    return failures.Failure(
-        failure_class=failures.INFRA,
-        message=f"the worker {where} went away before the stage ended",
-        attempt=holder.epoch,
-        time=time.time(),
+def _of_this_run(store: Store, task: StageTask) -> list[Failure]:
+    return store.failures(task.key)[task.failures_before :]
+
+
+def _execution(store: Store, task: StageTask) -> Execution:
+    """As asked for, with the micro-batch that an earlier lack of memory left."""
+    bound = failures.largest_micro_batch(store.failures(task.key))
+    if bound is None:
+        return task.execution
+    return task.execution.model_copy(update={"micro_batch": min(bound, _micro_batch(store, task))})
+
+
+def _micro_batch(store: Store, task: StageTask) -> int:
+    """Samples per forward of an attempt made now."""
+    from apollo_core.stages.micro_batches import micro_batch_of  # imports torch
+
+    bound = failures.largest_micro_batch(store.failures(task.key))
+    asked = micro_batch_of(task.identity, task.execution)
+    return asked if bound is None else min(bound, asked)
+
+
+def _let_go_of_memory() -> None:
+    """What the last attempt held is not to stand in the way of the next."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _failed(
+    task: StageTask, failure: Failure, *, seconds: float = 0.0, ran: bool = True
+) -> StageOutcome:
+    return StageOutcome(
+        task.key, "failed", failure.failure_class, failure.message, seconds=seconds, ran=ran
     )

@@ -117,9 +117,18 @@ def decided(
         earlier: the stage's other failures in this run.
         micro_batch: samples per forward of this attempt, where memory ran out.
     """
-    told = decide(
-        failure.failure_class, [each.failure_class for each in earlier], micro_batch=micro_batch
+    classes = [each.failure_class for each in earlier]
+    return _with(
+        failure, decide(failure.failure_class, classes, micro_batch=micro_batch), micro_batch
     )
+
+
+def given_up(failure: Failure) -> Failure:
+    """The failure when there is no other try in this run."""
+    return _with(failure, Decision(rule_of(failure.failure_class).afterwards), None)
+
+
+def _with(failure: Failure, told: Decision, micro_batch: int | None) -> Failure:
     return replace(
         failure,
         message=_with_advice(failure, told, micro_batch),

@@ -175,7 +175,7 @@ def try_acquire(folder: Path, watch: Watch) -> Lease | None:
             return None
         record = LeaseRecord(
             owner=f"{socket.gethostname()}:{os.getpid()}:{os.urandom(6).hex()}",
-            machine=_machine(),
+            machine=machine(),
             pid=os.getpid(),
             epoch=found.epoch + 1 if found else 1,
             beat=0,
@@ -198,7 +198,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _owner_is_gone(lease: LeaseRecord) -> bool:
-    if lease.machine != _machine():
+    if lease.machine != machine():
         return False
     try:
         os.kill(lease.pid, 0)
@@ -222,7 +222,7 @@ def _has_exited(pid: int) -> bool:
 
 
 @cache
-def _machine() -> str:
+def machine() -> str:
     """This boot of this machine, and the container: where a process id has one meaning."""
     parts = [socket.gethostname()]
     boot = Path("/proc/sys/kernel/random/boot_id")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.engine.attempt import RunStage
 from orchestrator.engine.task import StageTask
-from orchestrator.engine.worker import RunStage, run_task
+from orchestrator.engine.worker import run_task
 
 if TYPE_CHECKING:
     from ray import tune

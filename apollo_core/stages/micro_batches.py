@@ -1,0 +1,14 @@
+"""How many samples a stage sends through its model at once."""
+
+from __future__ import annotations
+
+from apollo_core.execution import Execution
+from apollo_core.stages.device import device_of, micro_batch
+from apollo_core.stages.evaluate import BATCH
+from apollo_core.stages.identity import EvaluateIdentity, StageIdentity
+
+
+def micro_batch_of(identity: StageIdentity, execution: Execution) -> int:
+    """Samples per forward of this stage here and now, `auto` resolved."""
+    most = BATCH if isinstance(identity, EvaluateIdentity) else identity.batch_size
+    return micro_batch(execution, most, device_of(execution))
