@@ -19,8 +19,8 @@ def sync(
     store: StorePath = DEFAULT_STORE,
 ) -> None:
     """Bring the MLflow view up to date with the store."""
+    from apollo_core.redaction import redact
     from orchestrator.doctor import require_sweep_packages
-    from orchestrator.redaction import redact
     from orchestrator.store.known_sweep import known_sweep
     from orchestrator.store.store import open_store
     from orchestrator.tracking.tracking import sync as write

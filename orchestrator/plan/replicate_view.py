@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 
-from orchestrator.redaction import redact
+from apollo_core.redaction import redact
 from orchestrator.store.stage_states import StageState
 from orchestrator.store.sweep_record import SweepRecord, VariantRecord
 from orchestrator.tracking.tracked_points import metric_name

@@ -17,8 +17,8 @@ import re
 import time
 from pathlib import Path
 
+from apollo_core.redaction import redact
 from orchestrator.files import read_json, write_atomically
-from orchestrator.redaction import redact
 from orchestrator.store import lease
 from orchestrator.store.failures import Failure
 from orchestrator.store.retries import INFRA, OOM, STALLED

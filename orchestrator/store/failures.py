@@ -18,8 +18,8 @@ from typing import cast
 from pydantic import JsonValue
 
 from apollo_core.errors import StageFailed
+from apollo_core.redaction import redact
 from orchestrator.files import read_json_lines
-from orchestrator.redaction import redact
 from orchestrator.store.retries import (
     DISK,
     ERROR,

@@ -15,11 +15,11 @@ from pydantic import Field, JsonValue, ValidationError
 
 from apollo_core.errors import BadInput
 from apollo_core.frozen import Frozen
+from apollo_core.redaction import redact
 from apollo_core.stages.identity import EvaluateIdentity, PretrainIdentity, TrainIdentity
 from orchestrator.files import write_atomically
 from orchestrator.plan.plan import Plan, StageNode
 from orchestrator.plan.weights import llm_reference
-from orchestrator.redaction import redact
 from orchestrator.store.store import Store
 
 # Other things lie beside the records: what is known of the sweep's media, for one.
@@ -73,8 +73,19 @@ class SweepRecord(Frozen):
 
     def label(self, key: str) -> str:
         """A stage's name for people: what it is, of which part or replicate, shared by how many."""
-        stage = self.stages[key]
         users = [variant.id for variant in self.variants if key in variant.stages]
+        return self._named(key, users)
+
+    def labels(self) -> dict[str, str]:
+        """The names of all stages; one look at the variants for all of them."""
+        users: dict[str, list[str]] = {key: [] for key in self.stages}
+        for variant in self.variants:
+            for key in variant.stages:
+                users[key].append(variant.id)
+        return {key: self._named(key, found) for key, found in users.items()}
+
+    def _named(self, key: str, users: list[str]) -> str:
+        stage = self.stages[key]
         if stage.part or not users:
             return f"{stage.label} {stage.part}".rstrip()
         more = f" and {len(users) - 1} more" if len(users) > 1 else ""

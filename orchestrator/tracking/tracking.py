@@ -17,8 +17,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from apollo_core.errors import ApolloError
+from apollo_core.redaction import redact
 from orchestrator.files import read_json, write_atomically
-from orchestrator.redaction import redact
 from orchestrator.store.failures import one_line
 from orchestrator.store.store import Store
 from orchestrator.store.sweep_record import SweepRecord, sweep_folder

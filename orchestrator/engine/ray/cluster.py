@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from apollo_core.errors import ApolloError, BadInput
-from orchestrator.engine.frontier import Capacity
-from orchestrator.redaction import redact
+from apollo_core.redaction import redact
+from orchestrator.engine.room import Capacity
 from orchestrator.store import failures
 
 # Stages exchange files, not objects, so the shared memory stays close to Ray's least (75 MiB).

@@ -6,8 +6,8 @@ import pytest
 from tiny_stages import digest_stage, key_of, runs, tiny_task
 
 from apollo_core.errors import DecodeFailed
+from apollo_core.redaction import redact
 from orchestrator.engine.worker import run_task
-from orchestrator.redaction import redact
 from orchestrator.store import failures
 from orchestrator.store.lease import looks_alive, read_lease
 from orchestrator.store.store import Store
