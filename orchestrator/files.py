@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 # Read in pieces of this size: results can be larger than memory.
 _PIECE = 1 << 20
-# More than any two events of a stage take.
+# More than any dozen events of a stage take.
 _LAST_BYTES = 8192
 
 
@@ -77,16 +77,15 @@ def read_json_lines(path: Path) -> list[dict[str, JsonValue]]:
     return list(_objects(lines))
 
 
-def last_json_line(path: Path) -> dict[str, JsonValue] | None:
-    """The last whole line of a file of JSON objects, without reading the rest."""
+def last_json_lines(path: Path) -> list[dict[str, JsonValue]]:
+    """The last whole lines of a file of JSON objects, oldest first, without reading the rest."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _LAST_BYTES))
             lines = file.read().decode("utf-8", errors="replace").splitlines()
     except (FileNotFoundError, NotADirectoryError):
-        return None
-    found = list(_objects(lines))
-    return found[-1] if found else None
+        return []
+    return list(_objects(lines))
 
 
 def _objects(lines: Iterable[str]) -> Iterable[dict[str, JsonValue]]:

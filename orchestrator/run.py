@@ -9,19 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from apollo_core.errors import BadData, BadInput
+from orchestrator.engine.attempt import RunStage, core_stage
 from orchestrator.engine.engine import Engine, refuse_what_never_fits
 from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.outcome import StageOutcome
 from orchestrator.engine.task import StageTask, task_of
-from orchestrator.engine.worker import RunStage, core_stage
 from orchestrator.files import read_json, write_atomically
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.weights import PROVISIONAL
-from orchestrator.progress import Progress
 from orchestrator.store import failures
 from orchestrator.store.provenance import code_hash
 from orchestrator.store.store import Store
 from orchestrator.store.sweep_record import SweepRecord, record_of, register, sweep_folder
+from orchestrator.watching.estimates import Estimate, Estimates, Places, keep_estimates
+from orchestrator.watching.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +33,16 @@ class RunOptions:
         only: ids of the replicates to run; empty = all.
         retry_failed: try stages again that failed in a way that would fail again.
         seconds: planned duration by stage key; only the order of work depends on it.
+        flops: planned FLOPs by stage key, to tell what sharing saves.
+        one_at_a_time: the engine runs one stage after another, whatever the machine has.
         run_stage: the stage function.
     """
 
     only: tuple[str, ...] = ()
     retry_failed: bool = False
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    flops: Mapping[str, float] = field(default_factory=dict[str, float])
+    one_at_a_time: bool = False
     run_stage: RunStage = core_stage
 
 
@@ -104,15 +109,17 @@ def run_sweep(
         task_of(plan.stages[key], plan, store, seconds=options.seconds.get(key, 0.0))
         for key in missing
     ]
-    _refuse_what_never_fits(tasks, engine)
+    places = _refuse_what_never_fits(tasks, engine)
     store.prepare()
     _warn_of_other_code(record, store, wanted.difference(missing), progress)
     if missing:
         _make_world(plan, progress)
         _check_media(plan, store, missing, progress)
     register(store, record, source)
+    estimates = _estimates(plan, options, places)
+    keep_estimates(store, record.name, estimates)
     on_start(record, len(missing))
-    return _run(tasks, record, store, engine, options, progress, wanted, began)
+    return _run(tasks, record, store, engine, options, progress, wanted, estimates, began)
 
 
 def _run(
@@ -123,6 +130,7 @@ def _run(
     options: RunOptions,
     progress: Progress,
     wanted: frozenset[str],
+    estimates: Estimates,
     began: float,
 ) -> RunSummary:
     failed = _stay_failed(store, [task.key for task in tasks], options)
@@ -133,7 +141,10 @@ def _run(
             failed.append(outcome)
         progress.ended(outcome)
 
-    with progress.showing(record, store, frontier, done=len(wanted) - len(tasks)):
+    keys = [task.key for task in tasks]
+    with progress.showing(
+        record, store, frontier, wanted=wanted, missing=keys, estimates=estimates
+    ):
         for outcome in failed:
             progress.ended(outcome)
         if not frontier.is_finished:
@@ -163,12 +174,28 @@ def summary_lines(summary: RunSummary, record: SweepRecord) -> list[str]:
     return lines
 
 
-def _refuse_what_never_fits(tasks: list[StageTask], engine: Engine) -> None:
+def _refuse_what_never_fits(tasks: list[StageTask], engine: Engine) -> Places | None:
+    """Return what the engine can hand out, where it can tell."""
     if not tasks:
-        return
+        return None
     capacity = engine.capacity(with_gpus=any(task.gpus for task in tasks))
-    if capacity is not None:
-        refuse_what_never_fits(tasks, capacity)
+    if capacity is None:
+        return None
+    refuse_what_never_fits(tasks, capacity)
+    return Places(capacity.cpus, capacity.gpus)
+
+
+def _estimates(plan: Plan, options: RunOptions, places: Places | None) -> Estimates:
+    stages = {
+        key: Estimate(
+            seconds=options.seconds.get(key, 0.0),
+            flops=options.flops.get(key, 0.0),
+            cpus=node.cpus,
+            gpus=node.gpus,
+        )
+        for key, node in plan.stages.items()
+    }
+    return Estimates(stages, None if options.one_at_a_time else places)
 
 
 def _stay_failed(store: Store, missing: list[str], options: RunOptions) -> list[StageOutcome]:

@@ -19,7 +19,7 @@ def check_data(
 ) -> None:
     """Name every media file that is missing, empty, audio only or unreadable; exit 1 if any is."""
     from apollo_core.media.check_media import check
-    from orchestrator.progress import make_progress
+    from orchestrator.watching.progress import make_progress
 
     with make_progress().counting("media files") as count:
         report = check(manifest, root, workers=2, on_progress=count)

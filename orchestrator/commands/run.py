@@ -40,12 +40,12 @@ def run(
     from orchestrator.engine.local_engine import LocalEngine
     from orchestrator.engine.ray.ray_engine import RayEngine
     from orchestrator.plan.graph import build_plan
-    from orchestrator.progress import make_progress
     from orchestrator.run import RunOptions, run_sweep, summary_lines
     from orchestrator.spec.sweep_file import load_sweep
     from orchestrator.store.store import open_store
     from orchestrator.store.sweep_record import record_of
     from orchestrator.tracking.run_tracking import RunTracking
+    from orchestrator.watching.progress import make_progress
 
     require_sweep_packages()
     wanted = load_sweep(sweep)
@@ -67,6 +67,8 @@ def run(
                 only=tuple(only or ()),
                 retry_failed=retry_failed,
                 seconds={key: stage.seconds for key, stage in cost.stages.items()},
+                flops=flops,
+                one_at_a_time=engine == "local",
             ),
             progress=progress,
             on_start=tracking.start,

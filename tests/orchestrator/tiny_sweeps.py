@@ -9,10 +9,10 @@ from tiny_stages import runs  # noqa: F401 - for the tests that import this modu
 from apollo_core.errors import Diverged
 from orchestrator.engine.local_engine import LocalEngine
 from orchestrator.plan.graph import build_plan
-from orchestrator.progress import make_progress
 from orchestrator.run import RunOptions, run_sweep
 from orchestrator.spec.sweep_file import load_sweep
 from orchestrator.store.store import Store
+from orchestrator.watching.progress import make_progress
 
 SWEEP = """
 name: tiny
