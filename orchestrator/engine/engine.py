@@ -8,8 +8,9 @@ from typing import Protocol
 
 from apollo_core.errors import BadInput
 from orchestrator.engine.attempt import RunStage
-from orchestrator.engine.frontier import Capacity, Frontier
+from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.outcome import StageOutcome
+from orchestrator.engine.room import Capacity
 from orchestrator.engine.task import StageTask
 
 OnOutcome = Callable[[StageOutcome], None]

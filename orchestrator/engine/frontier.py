@@ -1,26 +1,18 @@
 """Which stage comes next: pure scheduling over the stage graph.
 
 Order: the longest remaining path first (by planned seconds), so that the end of the sweep is not
-one long chain. Resources: a stage that does not fit now keeps what it waits for - no later stage in
-that order may take a GPU or a CPU that it needs - so a gang of GPUs is never starved by a stream of
-small stages.
+one long chain. Resources: a stage that does not fit now keeps what it waits for, on the machines
+where it will run - no later stage in that order may take a GPU or a CPU that it needs - so a gang
+of GPUs is never starved by a stream of small stages, nor kept apart by stages spread over machines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from orchestrator.engine.outcome import StageOutcome
+from orchestrator.engine.room import Capacity, Room, Share
 from orchestrator.engine.task import StageTask
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """What an engine can hand out in all."""
-
-    cpus: float
-    gpus: float = 0.0
 
 
 class Frontier:
@@ -40,6 +32,8 @@ class Frontier:
             for key, task in self._tasks.items()
         }
         self._waiting = set(self._tasks)
+        self._room = Room()
+        self._places: dict[str, tuple[Share, ...]] = {}
         # Replaced, never changed in place: a display thread reads it.
         self.running: frozenset[str] = frozenset()
         self.blocked: dict[str, str] = {}
@@ -51,11 +45,6 @@ class Frontier:
     def is_finished(self) -> bool:
         """Whether nothing runs and nothing can still start."""
         return not self.running and not self._waiting
-
-    @property
-    def size(self) -> int:
-        """Stages in the run, whatever has become of them."""
-        return len(self._tasks)
 
     def task(self, key: str) -> StageTask:
         """The stage with this key."""
@@ -79,13 +68,26 @@ class Frontier:
         """
         chosen = self._choose(capacity)
         if chosen:
-            self._waiting.discard(chosen.key)
-            self.running |= {chosen.key}
+            self.start(chosen.key)
         return chosen
+
+    def start(self, key: str) -> None:
+        """Count a ready stage as running."""
+        self._waiting.discard(key)
+        self.running |= {key}
+
+    def place(self, key: str) -> tuple[Share, ...]:
+        """What a running stage holds where; empty for one that waits for machines to come."""
+        return self._places.get(key, ())
+
+    def put_back(self, key: str) -> None:
+        """A running stage lost its worker: it is ready again."""
+        self._leave(key)
+        self._waiting.add(key)
 
     def end(self, outcome: StageOutcome) -> None:
         """Take a running stage's outcome: its children become ready, or blocked."""
-        self.running -= {outcome.key}
+        self._leave(outcome.key)
         if outcome.status == "failed":
             self._block_descendants(outcome.key)
             return
@@ -96,19 +98,45 @@ class Frontier:
         ready = self.ready()
         if capacity is None:
             return ready[0] if ready else None
-        running = [self._tasks[key] for key in self.running]
-        cpus = capacity.cpus - sum(task.cpus for task in running)
-        gpus = capacity.gpus - sum(task.gpus for task in running)
+        self._room.update(capacity.machines())
+        room = self._room_for_others()
+        hopeless: set[tuple[float, ...]] = set()
         for task in ready:
-            if task.cpus <= cpus and task.gpus <= gpus:
+            needs = (task.cpus, task.gpus, task.memory)
+            if needs in hopeless:
+                continue
+            shares = room.fit(task)
+            if shares:
+                self._hold(task.key, shares)
                 return task
             # Larger than all there is: a cluster that grows on demand has to be asked.
-            if not running:
+            if not self._room.could_hold(task):
                 return task
             # Reserve: what this one waits for is not there for the stages behind it.
-            cpus = max(0.0, cpus - task.cpus)
-            gpus = max(0.0, gpus - task.gpus)
+            if not room.reserve(task):
+                hopeless.add(needs)
         return None
+
+    def _room_for_others(self) -> Room:
+        """What stages that were asked for before there was room leave of the room there is now."""
+        for key in sorted(self.running - self._places.keys()):
+            shares = self._room.fit(self._tasks[key])
+            if shares:
+                self._hold(key, shares)
+        room = self._room.copy()
+        for key in sorted(self.running - self._places.keys()):
+            if room.could_hold(self._tasks[key]):
+                room.reserve(self._tasks[key])
+        return room
+
+    def _hold(self, key: str, shares: tuple[Share, ...]) -> None:
+        self._places[key] = shares
+        self._room.take(key, shares)
+
+    def _leave(self, key: str) -> None:
+        self.running -= {key}
+        self._places.pop(key, None)
+        self._room.release(key)
 
     def _block_descendants(self, key: str) -> None:
         waiting = list(self._children[key])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from orchestrator.engine.attempt import RunStage
 from orchestrator.engine.engine import OnOutcome, machine_capacity
-from orchestrator.engine.frontier import Capacity, Frontier
+from orchestrator.engine.frontier import Frontier
+from orchestrator.engine.room import Capacity
 from orchestrator.engine.worker import run_task
 
 

@@ -30,6 +30,7 @@ class StageTask(Frozen):
         media_root: folder that media paths are relative to.
         store: folder of the store.
         cpus, gpus: what it holds while it runs.
+        memory: planned bytes on each GPU; 0 = not known.
         seconds: planned duration; only the order of work depends on it.
         failures_before: attempts that had failed when the run began; a failure beyond these is
             another driver's in this run.
@@ -45,6 +46,7 @@ class StageTask(Frozen):
     store: str
     cpus: PositiveFloat = 1.0
     gpus: NonNegativeFloat = 0.0
+    memory: NonNegativeFloat = 0.0
     seconds: NonNegativeFloat = 0.0
     failures_before: NonNegativeInt = 0
 

@@ -15,7 +15,9 @@ from orchestrator.engine.task import StageTask
 CORPUS = "corpus of the test"
 
 
-def tiny_task(store, name, *, parents=(), seconds=1.0, cpus=1.0, gpus=0.0, where="", previous=None):
+def tiny_task(
+    store, name, *, parents=(), seconds=1.0, cpus=1.0, gpus=0.0, memory=0.0, where="", previous=None
+):
     """A stage called `name`; its key is derived from the name."""
     roles = {f"role {position}": key_of(parent) for position, parent in enumerate(parents)}
     if previous:
@@ -38,6 +40,7 @@ def tiny_task(store, name, *, parents=(), seconds=1.0, cpus=1.0, gpus=0.0, where
         store=str(store),
         cpus=cpus,
         gpus=gpus,
+        memory=memory,
         seconds=seconds,
     )
 

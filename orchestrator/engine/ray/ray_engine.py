@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from orchestrator.engine.attempt import RunStage
 from orchestrator.engine.engine import OnOutcome, machine_capacity, refuse_what_never_fits
-from orchestrator.engine.frontier import Capacity, Frontier
+from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.ray.cluster import cluster, cluster_capacity
 from orchestrator.engine.ray.searcher import searcher
 from orchestrator.engine.ray.trial import placement, trainable
+from orchestrator.engine.room import Capacity
 from orchestrator.store import failures
 from orchestrator.store.scratch import scratch_folder
 
