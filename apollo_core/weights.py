@@ -26,12 +26,21 @@ def own_tensors(module: nn.Module) -> dict[str, Tensor]:
 
 def save_modules(modules: Mapping[str, nn.Module], path: Path) -> None:
     """Write the tensors of `modules`, each named `MODULE.TENSOR`."""
-    tensors = {
-        f"{name}.{key}": tensor.detach().cpu().contiguous()
+    save_tensors(tensors_of(modules), path)
+
+
+def tensors_of(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """The own tensors of modules, each named `MODULE.TENSOR`."""
+    return {
+        f"{name}.{key}": tensor
         for name, module in modules.items()
         for key, tensor in own_tensors(module).items()
     }
-    save_file(tensors, path)
+
+
+def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors of any device."""
+    save_file({name: each.detach().cpu().contiguous() for name, each in tensors.items()}, path)
 
 
 def load_modules(modules: Mapping[str, nn.Module], path: Path) -> None:
@@ -42,11 +51,7 @@ def load_modules(modules: Mapping[str, nn.Module], path: Path) -> None:
             `modules`, which are then as they were.
     """
     stored = _read(path)
-    own = {
-        f"{name}.{key}": tensor
-        for name, module in modules.items()
-        for key, tensor in own_tensors(module).items()
-    }
+    own = tensors_of(modules)
     missing, extra = sorted(own.keys() - stored.keys()), sorted(stored.keys() - own.keys())
     if missing or extra:
         raise BadData(

@@ -15,7 +15,8 @@ from apollo_core.model import VideoLMM
 from apollo_core.stages.context import StageContext
 from apollo_core.stages.identity import ModelIdentity
 from apollo_core.streams import torch_stream
-from apollo_core.weights import load_modules, save_modules
+from apollo_core.training.distributed import NOBODY_ELSE, Peers
+from apollo_core.weights import load_modules, save_tensors, tensors_of
 
 WEIGHTS = "weights.safetensors"
 CHECKPOINT = "checkpoint.json"
@@ -66,8 +67,13 @@ def modules_of(model: VideoLMM) -> dict[str, nn.Module]:
     return {"vision": model.vision, "connector": model.connector, "llm": model.llm}
 
 
-def save_trained(model: VideoLMM, trained: tuple[str, ...], out: Path) -> None:
-    """Write a checkpoint that holds only `trained`; the parent stage has the rest."""
+def save_trained(
+    model: VideoLMM, trained: tuple[str, ...], out: Path, peers: Peers = NOBODY_ELSE
+) -> None:
+    """Write a checkpoint that holds only `trained`, whole; the parent stage has the rest."""
     modules = modules_of(model)
-    save_modules({name: modules[name] for name in trained}, out / WEIGHTS)
-    (out / CHECKPOINT).write_text(json.dumps({"modules": list(trained)}) + "\n")
+    tensors = tensors_of({name: modules[name] for name in trained})
+    whole = {name: peers.whole(tensor) for name, tensor in tensors.items()}
+    if peers.is_first:
+        save_tensors({k: each for k, each in whole.items() if each is not None}, out / WEIGHTS)
+        (out / CHECKPOINT).write_text(json.dumps({"modules": list(trained)}) + "\n")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apollo_core.execution import Execution
+from apollo_core.features.feature_cache import FeatureCache
+from apollo_core.stages.seat import ALONE, Seat
 
 Event = Mapping[str, float | int | str]
 
@@ -29,6 +31,9 @@ class StageContext:
             stage is no longer ours, so a stage calls it at least once a second while it works.
         checkpoints: a folder of the stage's own that outlives an attempt, for the state that a
             later attempt goes on from; it may not exist yet. None = nothing is to be kept.
+        seat: which of the processes that run this stage together this is. Only the first writes
+            into `out` and `checkpoints`, and only its reports are heard.
+        features: what may be kept of frozen encoders' features; None = nothing.
     """
 
     out: Path
@@ -39,3 +44,5 @@ class StageContext:
     execution: Execution
     report: Callable[[Event], None]
     checkpoints: Path | None = None
+    seat: Seat = ALONE
+    features: FeatureCache | None = None

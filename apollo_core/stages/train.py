@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,21 +18,24 @@ from apollo_core.execution import Execution
 from apollo_core.media.manifest import Sample, read_manifest
 from apollo_core.model import VideoLMM
 from apollo_core.stages.assembly import assemble, modules_of, save_trained
-from apollo_core.stages.context import Event, StageContext
+from apollo_core.stages.context import StageContext
 from apollo_core.stages.device import micro_batch, peak, settle
 from apollo_core.stages.frames import media_readers
 from apollo_core.stages.identity import STAGE_VERSIONS, TrainIdentity
 from apollo_core.stages.recipes import training_recipe
+from apollo_core.stages.resuming import Resuming
 from apollo_core.streams import torch_stream
 from apollo_core.training.block_options import compile_blocks, recompute_activations
+from apollo_core.training.distributed import Peers, joined
+from apollo_core.training.distributed_fed import FedTogether
+from apollo_core.training.distributed_model import idle_batch, shard_language_model
 from apollo_core.training.fed import Fed
 from apollo_core.training.feeding import Feeder
 from apollo_core.training.loop import Extras, train
 from apollo_core.training.mixture import Draw, draw
 from apollo_core.training.model_work import WorkMeter
 from apollo_core.training.packing import Prepared, attends_by_samples, prepare_attention
-from apollo_core.training.stage_checkpoint import Kept, StageCheckpoints
-from apollo_core.training.training_state import TrainingState
+from apollo_core.training.stage_checkpoint import StageCheckpoints
 
 FED = "fed.json"
 SAMPLING = "sampling.jsonl"
@@ -51,12 +55,21 @@ def run_train(identity: TrainIdentity, context: StageContext) -> None:
     """
     device = settle(context.execution)
     _check_attention(context.execution, device)
+    with joined(context.seat, device) as peers:
+        _train(identity, context, peers)
+
+
+def _train(identity: TrainIdentity, context: StageContext, peers: Peers) -> None:
     model, tokenizer = assemble(identity.model, identity.seed, context)
-    prepared = _prepare(model.to(device), identity, context.execution)
+    prepared = _prepare(model.to(peers.device), identity, context.execution)
+    sharded = peers.size > 1 and context.execution.sharding == "fsdp"
+    if sharded:
+        shard_language_model(model, peers)
     data = _read(identity, context)
     order = _draw(identity, data)
-    checkpoints = _checkpoints(identity, context)
-    kept = checkpoints.find()
+    resuming = Resuming(_checkpoints(identity, context), context, peers)
+    resuming.tell(packing_left_out=prepared.why_padded)
+    fed = FedTogether(resuming.fed or Fed([0] * len(data)), peers)
     with _feeder(
         identity,
         context,
@@ -65,12 +78,15 @@ def run_train(identity: TrainIdentity, context: StageContext) -> None:
         data=data,
         order=order,
         packed=prepared.packed,
-        kept=kept,
+        fed=fed,
     ) as feeder:
-        resume = _Resume(checkpoints, kept, feeder, context, why_padded=prepared.why_padded)
-        _optimise(model, identity, context.execution, device, feeder, resume, drawn=len(order))
-    save_trained(model, identity.lr.trained(), context.out)
-    _leave_record(feeder.fed, context, _drawn(identity, data, order))
+        extras = _extras(model, identity, context.execution, resuming, fed, peers)
+        if sharded:
+            extras = replace(extras, idle=idle_batch(packed=prepared.packed))
+        _optimise(model, identity, context, feeder, resuming, extras, drawn=len(order))
+    save_trained(model, identity.lr.trained(), context.out, peers)
+    if peers.is_first:
+        _leave_record(fed, context, _drawn(identity, data, order))
 
 
 def _check_attention(execution: Execution, device: torch.device) -> None:
@@ -126,12 +142,17 @@ def _feeder(
     data: Data,
     order: Draw,
     packed: bool,
-    kept: Kept | None,
+    fed: Fed,
 ) -> Iterator[Feeder]:
     """What feeds the stage, rehearsed; its decoders end with the block."""
     sampling, design = identity.sampling, identity.model
     with media_readers(
-        context, sampling, design.integration, size=model.input_size, memory=design.memory
+        context,
+        sampling,
+        design.integration,
+        size=model.input_size,
+        memory=design.memory,
+        frozen=None if identity.lr.vision > 0 else model,
     ) as readers:
         feeder = Feeder(
             [[sample for own in sets for sample in own] for sets in data],
@@ -143,7 +164,8 @@ def _feeder(
             longest=model.longest,
             ahead=context.execution.workers > 0,
             packed=packed,
-            fed=Fed.from_json(kept.values["fed"]) if kept else None,
+            fed=fed,
+            seat=context.seat,
         )
         feeder.rehearse()
         yield feeder
@@ -152,20 +174,23 @@ def _feeder(
 def _optimise(
     model: VideoLMM,
     identity: TrainIdentity,
-    execution: Execution,
-    device: torch.device,
+    context: StageContext,
     feeder: Feeder,
-    resume: _Resume,
+    resuming: Resuming,
+    extras: Extras[Batch],
     *,
     drawn: int,
 ) -> None:
     """All steps that are still to be done."""
+    device = extras.peers.device
     recipe = training_recipe(identity, steps=-(-drawn // identity.batch_size))
-    size = micro_batch(execution, identity.batch_size, device)
+    size = micro_batch(context.execution, identity.batch_size, device)
+    # A stream for each rank: what one drops says nothing of what another does.
+    purpose = "dropout" if extras.peers.is_first else f"dropout of rank {extras.peers.rank}"
     with (
         # Closed before the decoders: a stage that fails must not go on reading.
-        closing(feeder.batches(identity.batch_size, size, first=resume.first)) as batches,
-        torch_stream(identity.seed, "dropout"),
+        closing(feeder.batches(identity.batch_size, size, first=resuming.first)) as batches,
+        torch_stream(identity.seed, purpose),
     ):
         train(
             modules_of(model),
@@ -173,26 +198,29 @@ def _optimise(
             batches,
             recipe,
             device=device,
-            report=resume.report,
-            extras=_extras(model, identity, execution, device, resume),
+            report=resuming.report,
+            extras=extras,
         )
-    resume.report_rest(recipe.steps)
+    resuming.report_rest(recipe.steps)
 
 
 def _extras(
     model: VideoLMM,
     identity: TrainIdentity,
     execution: Execution,
-    device: torch.device,
-    resume: _Resume,
+    resuming: Resuming,
+    fed: FedTogether,
+    peers: Peers,
 ) -> Extras[Batch]:
-    most = peak(execution, device, identity.precision)
+    most = peak(execution, peers.device, identity.precision)
     return Extras(
-        resume=resume.restore,
-        keep=resume.keep,
+        resume=resuming.restore,
+        keep=lambda state: resuming.keep(state, fed),
+        read=fed.settle,
         work=WorkMeter(model, identity.lr.trained(), flops=most is not None),
-        peak_flops=most,
+        peak_flops=most and most * peers.size,
         fused=execution.fused_optimiser,
+        peers=peers,
     )
 
 
@@ -201,60 +229,6 @@ def _leave_record(fed: Fed, context: StageContext, drawn: Mapping[str, object]) 
     (context.out / FED).write_text(json.dumps(record, indent=2) + "\n")
     lines = (f"{line}\n" for line in fed.sampling)
     (context.out / SAMPLING).write_text("".join(lines), encoding="utf-8")
-
-
-class _Resume:
-    """What an attempt takes from an earlier one, and keeps for a later one.
-
-    `first` is the step to begin with, counted from 0.
-    """
-
-    def __init__(
-        self,
-        checkpoints: StageCheckpoints,
-        kept: Kept | None,
-        feeder: Feeder,
-        context: StageContext,
-        *,
-        why_padded: str,
-    ) -> None:
-        self._checkpoints = checkpoints
-        self._kept = kept
-        self._feeder = feeder
-        self._context = context
-        self.first: int = kept.values["state"]["step"] if kept else 0
-        told = {
-            "resumed_after": self.first,
-            "checkpoint_ignored": checkpoints.ignored,
-            "packing_left_out": why_padded,
-        }
-        self._untold: dict[str, int | str] = {k: v for k, v in told.items() if v}
-
-    def restore(self, state: TrainingState) -> None:
-        """Bring a fresh state to where the earlier attempt was."""
-        if self._kept:
-            state.restore(self._kept.tensors, self._kept.values["state"])
-            self._kept = None  # as large as the model: not to be held for the whole stage
-
-    @contextmanager
-    def keep(self, state: TrainingState) -> Iterator[None]:
-        """Keep the state if it is time, once the block has ended without an error."""
-        if not self._checkpoints.is_due():
-            yield
-            return
-        values = {"state": state.values(), "fed": self._feeder.fed.to_json()}
-        with self._checkpoints.replaced(state.tensors(), values):
-            yield
-
-    def report(self, event: Event) -> None:
-        """Report; the first event also says where and how the attempt began, and why so."""
-        began, self._untold = self._untold, {}
-        self._context.report({**event, **began})
-
-    def report_rest(self, steps: int) -> None:
-        """Say how the attempt began if no step was left to say it with."""
-        if self._untold:
-            self.report({"step": self.first, "steps": steps})
 
 
 def _digest(identity: TrainIdentity, context: StageContext) -> str:

@@ -18,6 +18,7 @@ from apollo_core.errors import BadData, DecodeFailed
 from apollo_core.media.manifest import Sample
 from apollo_core.media.reader import MediaReader, Shown
 from apollo_core.stages.identity import BadMedia
+from apollo_core.stages.seat import ALONE, Seat
 from apollo_core.text.chat import Encoded, encode_training
 from apollo_core.text.integration import VISUAL, without_marks
 from apollo_core.training.fed import Fed, Note
@@ -82,6 +83,7 @@ class Feeder:
         ahead: whether to read in threads, ahead of the trainer; else when it asks.
         packed: whether a micro-batch is one row.
         fed: the record so far, of a stage that goes on.
+        seat: of several processes that feed a stage together, each takes its part of every step.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Feeder:
         ahead: bool = True,
         packed: bool = False,
         fed: Fed | None = None,
+        seat: Seat = ALONE,
     ) -> None:
         self._shares = shares
         self._order = order
@@ -112,6 +115,7 @@ class Feeder:
         self._packed = packed
         self._encoded: dict[tuple[str, ...], Encoded] = {}
         self.fed = fed or Fed([0] * len(shares))
+        self._seat = seat
 
     def batches(
         self, batch_size: int, micro_batch: int, *, first: int = 0
@@ -177,7 +181,7 @@ class Feeder:
         what is fed together.
         """
         for step in range(first, -(-len(self._order) // batch_size)):
-            places = range(step * batch_size, min((step + 1) * batch_size, len(self._order)))
+            places = self._places(step, batch_size)
             window, held = _Window(step, [], []), 0
             for place, shown in zip(places, each(self._try, places), strict=True):
                 held += self._take(place, shown, window)
@@ -185,8 +189,13 @@ class Feeder:
                 if whole and held >= WINDOW_BYTES:
                     yield window
                     window, held = _Window(step, [], []), 0
-            if window.notes:
+            if window.notes or not places:
                 yield window
+
+    def _places(self, step: int, batch_size: int) -> range:
+        """Of a step, in the drawn order; processes take turns, a last step may leave one none."""
+        end = min((step + 1) * batch_size, len(self._order))
+        return range(step * batch_size + self._seat.rank, end, self._seat.size)
 
     def _cut(
         self, windows: Generator[_Window, None, None], micro_batch: int
@@ -199,14 +208,15 @@ class Feeder:
                 for at in range(0, len(read), micro_batch):
                     yield _Part(window.step, self._collate(read[at : at + micro_batch]), notes)
                     notes = []
-                if notes:
+                if notes or not read:
                     yield _Part(window.step, None, notes)
 
     def _sample(self, place: int) -> Sample:
         return self._shares[int(self._order.share[place])][int(self._order.row[place])]
 
     def _take(self, place: int, shown: Shown | DecodeFailed | None, window: _Window) -> int:
-        """Put a sample into a window; the bytes of its frames."""
+        """Put a sample into a window; the bytes that its frames take, decoded or not: what is fed
+        together must not depend on which features are kept."""
         if isinstance(shown, DecodeFailed) and self._bad_media == "stop":
             raise shown
         sample = self._sample(place)
@@ -214,7 +224,7 @@ class Feeder:
         if isinstance(shown, DecodeFailed):
             return 0
         window.read.append(_Read(self._encode(sample, shown), shown))
-        return 0 if shown is None else shown.frames.nbytes
+        return 0 if shown is None else shown.frame_bytes
 
     def _try(self, place: int) -> Shown | DecodeFailed | None:
         sample = self._sample(place)

@@ -1,4 +1,8 @@
-"""Optimise: one learning rate per module, warm-up and cosine, loss averaged over tokens."""
+"""Optimise: one learning rate per module, warm-up and cosine, loss averaged over tokens.
+
+One process or several do the same: losses, tokens and gradients are sums, over micro-batches and
+then over ranks, and are divided once, by all tokens of the step.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Generic, Protocol, TypeVar, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +20,8 @@ from torch.optim import AdamW, Optimizer
 from apollo_core.errors import Diverged
 from apollo_core.stages.context import Event
 from apollo_core.stages.identity import Precision
+from apollo_core.training.distributed import NOBODY_ELSE, Peers
+from apollo_core.training.distributed_gradients import clip_gradients, sum_gradients
 from apollo_core.training.training_state import TrainingState
 
 T = TypeVar("T")
@@ -96,16 +102,23 @@ class Extras(Generic[Micro]):
         resume: takes over an earlier attempt's state before the first step.
         keep: is asked after each step, before it is reported; the state is kept when the block,
             in which the step is reported, ends without an error.
+        read: is called when a step's micro-batches have all been taken, on every rank.
         work: counts what a micro-batch costs, for the speeds that are reported.
-        peak_flops: of the device, per second, where known.
+        peak_flops: of all ranks' devices together, per second, where known.
         fused: the optimiser in one kernel.
+        peers: the ranks that take each step together, each with micro-batches of its own.
+        idle: where the model is sharded: a micro-batch of no weight, for a rank that has none left
+            while another has.
     """
 
     resume: Callable[[TrainingState], None] = lambda _: None
     keep: Callable[[TrainingState], AbstractContextManager[None]] = lambda _: nullcontext()
+    read: Callable[[], None] = lambda: None
     work: Callable[[Micro], Work] = lambda _: Work()
     peak_flops: float | None = None
     fused: bool = True
+    peers: Peers = NOBODY_ELSE
+    idle: Micro | None = None
 
 
 def train(
@@ -130,11 +143,12 @@ def train(
             step is passed over.
         recipe: how.
         device: where the modules are.
-        report: takes `step` (1-based), `steps`, `loss`, `grad_norm`, `tokens` (supervised) and
-            `lr/MODULE`; `spike` (0 or 1) and their number so far, `spikes`, which a view that
-            leaves out steps still shows; `seconds` of the step, and `data_seconds` of them spent
-            waiting for data; where `extras.work` counts them, `positions` through the language
-            model, `tokens_per_second` of those, their sum so far, `tokens_seen`, and `mfu`.
+        report: takes, on every rank alike but for the speeds, `step` (1-based), `steps`, `loss`,
+            `grad_norm`, `tokens` (supervised) and `lr/MODULE`; `spike` (0 or 1) and their number so
+            far, `spikes`, which a view that leaves out steps still shows; `seconds` of the step,
+            and `data_seconds` of them spent waiting for data; where `extras.work` counts them,
+            `positions` through the language model, `tokens_per_second` of those, their sum so far,
+            `tokens_seen`, and `mfu`.
         extras: what is done beside.
 
     Raises:
@@ -143,18 +157,21 @@ def train(
     beside = extras or Extras[Micro]()
     set_trainable(modules, recipe.rates)
     trained = {name: modules[name] for name in recipe.rates}
-    state = TrainingState(trained, _optimiser(trained, recipe, fused=beside.fused), device)
+    optimiser = _optimiser(trained, recipe, fused=beside.fused)
+    state = TrainingState(trained, optimiser, device, beside.peers)
     beside.resume(state)
     waited = Waited()
     for micro_batches in waited.each(batches):
         rates = _set_rates(state.optimiser, recipe, state.step)
-        learned = _learn(loss, waited.each(micro_batches), recipe, beside.work, device)
+        mine = _learn(loss, waited.each(micro_batches), recipe, beside, device)
+        beside.read()
+        learned = mine.together(beside.peers)
         if not learned.tokens:
             # Zeros would let momentum move what a later step gives no gradient.
             state.optimiser.zero_grad(set_to_none=True)
             state.step += 1
             continue
-        norm = _update(state, learned, recipe)
+        norm = _update(state, learned, recipe, beside.peers)
         state.step += 1
         state.tokens_seen += learned.work.positions
         spike = int(state.watch.is_spike(learned.loss))
@@ -178,18 +195,29 @@ def train(
 
 @dataclass
 class _Learned:
-    """Of one step: summed gradients lie in the parameters."""
+    """Of one step, over its `tokens`: summed gradients lie in the parameters."""
 
-    loss: float = 0.0
+    total: float = 0.0
     tokens: int = 0
     work: Work = field(default_factory=Work)
+
+    @property
+    def loss(self) -> float:
+        """The mean."""
+        return self.total / max(1, self.tokens)
+
+    def together(self, peers: Peers) -> _Learned:
+        """That of all ranks; their gradients are summed by `_update`."""
+        mine = self.total, self.tokens, self.work.positions, self.work.flops
+        total, tokens, positions, flops = peers.sums(*mine)
+        return _Learned(total, int(tokens), Work(int(positions), flops))
 
 
 def _learn(
     loss: Callable[[Micro], Tensor],
     micro_batches: Iterable[Micro],
     recipe: Recipe,
-    work: Callable[[Micro], Work],
+    beside: Extras[Micro],
     device: torch.device,
 ) -> _Learned:
     """Forward and backward of one step's micro-batches, which are let go one by one.
@@ -197,27 +225,51 @@ def _learn(
     How many tokens the step has is only known at its end, so the sum is differentiated and
     `_update` divides.
     """
-    total, tokens, positions, flops = 0.0, 0, 0, 0.0
+    learned = _Learned()
+    sharded = beside.idle is not None
     half = recipe.precision == "bfloat16"
-    for batch in micro_batches:
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            summed = loss(batch.to(device))
+    for batch in _in_step(micro_batches, beside):
+        # Kept casts would be a second, unsharded model on each rank.
+        with torch.autocast(device.type, torch.bfloat16, enabled=half, cache_enabled=not sharded):
+            summed = loss((batch or cast(Micro, beside.idle)).to(device))
+        if batch is None:
+            (0 * summed).backward()
+            continue
         # Text alone reaches no frozen language model's connector: nothing to learn, no error.
         if summed.requires_grad:
             summed.backward()
-        cost = work(batch)
-        total, tokens = total + summed.item(), tokens + batch.supervised
-        positions, flops = positions + cost.positions, flops + cost.flops
-    return _Learned(total / max(1, tokens), tokens, Work(positions, flops))
+        cost = beside.work(batch)
+        learned.total += summed.item()
+        learned.tokens += batch.supervised
+        learned.work = Work(
+            learned.work.positions + cost.positions, learned.work.flops + cost.flops
+        )
+    return learned
 
 
-def _update(state: TrainingState, learned: _Learned, recipe: Recipe) -> float:
+def _in_step(micro_batches: Iterable[Micro], beside: Extras[Micro]) -> Iterator[Micro | None]:
+    """The micro-batches of a step; of a sharded model all ranks take as many, the last ones None.
+
+    With less than one each, a rank would wait for ever for another to put a block together.
+    """
+    if beside.idle is None:
+        yield from micro_batches
+        return
+    coming = iter(micro_batches)
+    batch = next(coming, None)
+    while beside.peers.any(batch is not None):
+        yield batch
+        batch = next(coming, None)
+
+
+def _update(state: TrainingState, learned: _Learned, recipe: Recipe, peers: Peers) -> float:
     """One step of the optimiser; the gradient's norm before it was clipped."""
     parameters = [p for group in state.optimiser.param_groups for p in group["params"]]
+    sum_gradients(parameters, peers)
     for parameter in parameters:
         if parameter.grad is not None:
             parameter.grad /= learned.tokens
-    norm = nn.utils.clip_grad_norm_(parameters, recipe.clip_norm).item()
+    norm = clip_gradients(parameters, recipe.clip_norm)
     if not (math.isfinite(learned.loss) and math.isfinite(norm)):
         raise Diverged(
             f"step {state.step + 1} of {recipe.steps}: loss {learned.loss}, gradient norm {norm}"

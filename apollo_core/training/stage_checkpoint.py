@@ -69,10 +69,14 @@ class StageCheckpoints:
             self.ignored = f"it cannot be read: {error}"
         return None
 
+    @property
+    def keeps(self) -> bool:
+        """Whether a state is kept at all."""
+        return self._folder is not None and self._seconds > 0
+
     def is_due(self) -> bool:
-        """Whether it is time for the next one."""
-        wanted = self._folder is not None and self._seconds > 0
-        return wanted and time.monotonic() - self._last >= self._seconds
+        """Whether it is time to keep a state."""
+        return self.keeps and time.monotonic() - self._last >= self._seconds
 
     @contextmanager
     def replaced(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> Iterator[None]:
