@@ -114,6 +114,10 @@ class Store:
         done = read_json(folder / _DONE)
         return list(_damage(folder, done, checksums=True)) if done else [f"{key}: not done"]
 
+    def done_file(self, key: str) -> Path:
+        """What comes last in a finished stage: every other file of it, with size and sha256."""
+        return self.stage_folder(key) / _DONE
+
     def identity(self, key: str) -> JsonObject | None:
         """The payload that the key was made from, of a finished stage."""
         return read_json(self.stage_folder(key) / _IDENTITY)
@@ -198,14 +202,22 @@ class Store:
         work.metrics.touch()
         work.metrics.rename(work.out / _METRICS)
         files = {name: _described(work.out / name) for name in _names(work.out)}
-        with held.guard():
-            folder = self.stage_folder(key)
-            if folder.exists():
-                shutil.rmtree(folder)
-            work.out.rename(folder)
-            sync_folder(folder.parent)
-            write_atomically(folder / _DONE, json.dumps({"files": files}, sort_keys=True))
+        self.adopt(key, held, work.out, json.dumps({"files": files}, sort_keys=True))
         shutil.rmtree(work.folder, ignore_errors=True)
+
+    def adopt(self, key: str, held: lease.Lease, folder: Path, done: str) -> None:
+        """Make `folder`, whole and durable, the finished stage; `done` is what its DONE says.
+
+        Raises:
+            LeaseLost: another driver has taken over; nothing was published.
+        """
+        with held.guard():
+            place = self.stage_folder(key)
+            if place.exists():
+                shutil.rmtree(place)
+            folder.rename(place)
+            sync_folder(place.parent)
+            write_atomically(place / _DONE, done)
 
     def remove(self, key: str) -> int:
         """Remove a stage and its attempts; return the bytes that were freed."""
