@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
 from apollo_core.errors import BadData
+from apollo_core.features.feature_keeper import MediumFeatures
 from apollo_core.media.reader import Shown
 from apollo_core.text.asking import NO_WORD, asked_of, without_sharing
 from apollo_core.text.chat import IGNORED, TEXT, Encoded
@@ -28,7 +29,8 @@ class Batch:
         attended: False where padded.
         source: -1 text, -2 and -3 the marks around a clip, else a row of the visual tokens of
             `clips`, all places' tokens counted through.
-        clips: frames as decoded; conversations may share a clip.
+        clips: frames as decoded, of the media whose features are not all known; conversations may
+            share a clip.
         still: for each clip, whether it is one picture repeated.
         medium: for each clip, the number of the medium that it is of.
         places: for each medium, how many clips' tokens stand in the text: its clips, or fewer
@@ -37,23 +39,26 @@ class Batch:
             conversations that share the medium ask different questions.
         positions: of a packed batch (`training.packing`), which is one row: where each token stands
             in its own conversation; None where each conversation has a row of its own.
+        known: for each medium, which of its features are kept; () where none are asked for.
     """
 
     tokens: Int[Tensor, "batch length"]
     labels: Int[Tensor, "batch length"]
     attended: Bool[Tensor, "batch length"]
     source: Int[Tensor, "batch length"]
-    clips: UInt8[Tensor, "clips frames height width 3"]
+    clips: UInt8[Tensor, "decoded frames height width 3"]
     still: Bool[Tensor, " clips"]
     medium: Int[Tensor, " clips"]
     places: Int[Tensor, " media"]
     asked: Int[Tensor, "media words"]
     positions: Int[Tensor, "batch length"] | None = None
+    known: tuple[MediumFeatures | None, ...] = ()
 
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
         own = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{n: t.to(device) for n, t in own.items() if t is not None})
+        tensors = {name: t for name, t in own.items() if isinstance(t, Tensor)}
+        return replace(self, **{name: t.to(device) for name, t in tensors.items()})
 
     @property
     def supervised(self) -> int:
@@ -108,11 +113,18 @@ def collate(
         np.array([count for one in places for count in one], np.int64),
         _asked(encoded, media, shown),
     )
-    return Batch(*(torch.from_numpy(array) for array in arrays))
+    tensors = (torch.from_numpy(array) for array in arrays)
+    return Batch(*tensors, known=_known(media))
+
+
+def _known(media: Sequence[Shown]) -> tuple[MediumFeatures | None, ...]:
+    if not any(one.known for one in media):
+        return ()
+    return tuple(known for one in media for known in one.known or (None,) * len(one.counts))
 
 
 def _clips(media: Sequence[Shown]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All frames; for each clip whether it is still, and its medium."""
+    """All decoded frames; for each clip whether it is still, and its medium."""
     none = np.zeros((0, 1, 1, 1, 3), np.uint8)
     clips = np.concatenate([one.frames for one in media]) if media else none
     lengths = [count for one in media for count in one.counts]

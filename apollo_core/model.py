@@ -17,6 +17,8 @@ from apollo_core.connector.resamplers.qformer import Words
 from apollo_core.encoders import pixels
 from apollo_core.encoders.encoder import VideoEncoder
 from apollo_core.errors import BadData
+from apollo_core.features.feature_use import View
+from apollo_core.features.frozen import frozen_features
 from apollo_core.text.asking import NO_WORD, SEVERAL
 from apollo_core.text.chat import MARK_END, MARK_START, TEXT
 
@@ -54,11 +56,27 @@ class VideoLMM(nn.Module):
     def features(self, batch: Batch) -> list[Float[Tensor, "_ _ _ _ _"]]:
         """Each encoder's grid of the clips that it has to see.
 
-        Frozen encoders run without a graph; an encoder does not see clips that do not need it.
+        An encoder does not see clips that do not need it. Frozen encoders run without a graph, and
+        medium by medium: what else is in the batch changes no digit (`features.frozen`).
         """
-        with torch.set_grad_enabled(torch.is_grad_enabled() and _trains(self.vision)):
-            unit = pixels.to_unit(batch.clips)
-            return [self._grid(place, unit, batch.still) for place in range(len(self.vision))]
+        if not _trains(self.vision):
+            encoders = [cast(VideoEncoder, encoder) for encoder in self.vision]
+            return frozen_features(encoders, batch, sees=self.sees)
+        unit = pixels.to_unit(batch.clips)
+        return [self._grid(place, unit, batch.still) for place in range(len(self.vision))]
+
+    @property
+    def sees(self) -> dict[View, tuple[int, ...]]:
+        """By view (images and single frames, or videos) the places of the encoders that see it."""
+        asked: dict[View, Bool[Tensor, " 1"]] = {
+            "video": torch.tensor([False]),
+            "still": torch.tensor([True]),
+        }
+        every = range(len(self.vision))
+        return {
+            view: tuple(place for place in every if bool(self.connector.needed(place, still)))
+            for view, still in asked.items()
+        }
 
     def visual_tokens(
         self, batch: Batch, features: Features | None = None
@@ -118,7 +136,7 @@ class VideoLMM(nn.Module):
             return words
         marks = self.connector.marks
         visual = marks[:0]
-        if len(batch.clips):
+        if len(batch.still):
             visual = self.visual_tokens(batch, features).flatten(0, 1)
         places = int(batch.places.sum()) * self.connector.tokens_per_clip
         if len(visual) != places:

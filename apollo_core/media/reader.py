@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,7 +12,9 @@ import numpy as np
 
 from apollo_core.connector.memory import places
 from apollo_core.design import Integration, MemoryBank, Sampling
+from apollo_core.features.feature_keeper import FeatureKeeper, MediumFeatures, Shot
 from apollo_core.media.decoding import Decoder
+from apollo_core.media.frames import ClipFrames
 from apollo_core.media.manifest_record import Medium
 from apollo_core.sampling import Sampled, record
 from apollo_core.text.integration import write_still, write_video
@@ -22,7 +25,8 @@ class Shown:
     """One sample's media as the model sees them.
 
     Attributes:
-        frames: all clips of all media, uint8, (clips, frames, size, size, 3).
+        frames: the clips of all media, uint8, (clips, frames, size, size, 3); without those of
+            media whose features are all at hand.
         written: for each medium, the text with marks that takes its place in the prompt.
         rate: frames per second that videos' clips really have, on average; 0 for images.
         counts: clips of each medium.
@@ -31,6 +35,7 @@ class Shown:
             nobody asks). What stages write of it: `apollo_core.sampling.Sampled`.
         places: for each medium, how many clips' tokens stand in the text: fewer than `counts` where
             a memory bank merges clips; () for as many as there are clips.
+        known: for each medium, which features are kept of it; () where none are asked for.
     """
 
     frames: np.ndarray
@@ -40,6 +45,12 @@ class Shown:
     still: tuple[bool, ...]
     sampled: tuple[Sampled | None, ...] = ()
     places: tuple[int, ...] = ()
+    known: tuple[MediumFeatures | None, ...] = ()
+
+    @property
+    def frame_bytes(self) -> int:
+        """What the frames of all clips take, whether they had to be decoded or not."""
+        return sum(self.counts) * math.prod(self.frames.shape[1:])
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,7 @@ class MediaReader:
         decoder: shared; it caches and it is killed at its deadline.
         root: folder that media paths are relative to.
         memory: the connector's bound on the places of a video, or None.
+        features: where those of frozen encoders are kept; None = every medium is decoded.
     """
 
     decoder: Decoder
@@ -58,10 +70,15 @@ class MediaReader:
     integration: Integration
     size: int
     memory: MemoryBank | None = None
+    features: FeatureKeeper | None = None
 
     def video(self, path: str) -> Shown:
         """A video, sampled. Raises `DecodeFailed`."""
-        read = self.decoder.read_clips(self.root / path, self.sampling, size=self.size)
+        read, known = self._read(
+            "video",
+            path,
+            lambda file: self.decoder.read_clips(file, self.sampling, size=self.size),
+        )
         count = len(read.clips)
         written = write_video(
             read.clips, self.integration, duration=read.duration, memory=self.memory
@@ -75,6 +92,7 @@ class MediaReader:
             (False,),
             (sampled,),
             (places(count, self.memory),),
+            known,
         )
 
     def show(self, media: Sequence[Medium]) -> Shown:
@@ -84,16 +102,39 @@ class MediaReader:
 
     def center_frame(self, path: str) -> Shown:
         """A video's middle frame, shown as an image is. Raises `DecodeFailed`."""
-        read = self.decoder.read_clips(
-            self.root / path, self.sampling, size=self.size, center_only=True
+        return self._still(
+            "center",
+            path,
+            lambda file: self.decoder.read_clips(
+                file, self.sampling, size=self.size, center_only=True
+            ),
         )
-        return Shown(read.stacked(), (write_still(self.integration),), 0.0, (1,), (True,), (None,))
 
     def image(self, path: str) -> Shown:
         """An image, repeated to one clip. Raises `DecodeFailed`."""
         frames = self.sampling.frames_per_clip
-        read = self.decoder.read_image(self.root / path, frames_per_clip=frames, size=self.size)
-        return Shown(read.stacked(), (write_still(self.integration),), 0.0, (1,), (True,), (None,))
+        return self._still(
+            "image",
+            path,
+            lambda file: self.decoder.read_image(file, frames_per_clip=frames, size=self.size),
+        )
+
+    def _still(self, shot: Shot, path: str, decode: Callable[[Path], ClipFrames]) -> Shown:
+        read, known = self._read(shot, path, decode)
+        written = (write_still(self.integration),)
+        return Shown(read.stacked(), written, 0.0, (1,), (True,), (None,), known=known)
+
+    def _read(
+        self, shot: Shot, path: str, decode: Callable[[Path], ClipFrames]
+    ) -> tuple[ClipFrames, tuple[MediumFeatures, ...]]:
+        """A medium's frames, unless nobody has to see them; and what is kept of its features."""
+        if self.features is None:
+            return decode(self.root / path), ()
+        found = self.features.find(shot, self.root, path)
+        if found.whole and found.read is not None:
+            return found.read.without_frames(size=self.size), (found,)
+        read = decode(self.root / path)
+        return read, (found.of(read),)
 
 
 def _together(shown: Sequence[Shown]) -> Shown:
@@ -107,4 +148,5 @@ def _together(shown: Sequence[Shown]) -> Shown:
         still=tuple(chain.from_iterable(one.still for one in shown)),
         sampled=tuple(chain.from_iterable(one.sampled for one in shown)),
         places=tuple(chain.from_iterable(one.places or one.counts for one in shown)),
+        known=tuple(chain.from_iterable(one.known for one in shown)),
     )

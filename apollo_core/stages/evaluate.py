@@ -88,6 +88,7 @@ def run_evaluate(identity: EvaluateIdentity, context: StageContext) -> None:
             identity.model.integration,
             size=model.input_size,
             memory=identity.model.memory,
+            frozen=model,
         ) as readers,
         torch.autocast(device.type, torch.bfloat16, enabled=half),
     ):

@@ -7,9 +7,11 @@ from contextlib import ExitStack, contextmanager
 
 from apollo_core.design import Integration, MemoryBank, Sampling
 from apollo_core.execution import Execution
+from apollo_core.features.feature_keeper import FeatureKeeper, feature_keeper
 from apollo_core.media.decoding import Decoder
 from apollo_core.media.frame_cache import FrameCache
 from apollo_core.media.reader import MediaReader
+from apollo_core.model import VideoLMM
 from apollo_core.stages.context import StageContext
 
 _CACHES: dict[int, FrameCache] = {}
@@ -23,8 +25,13 @@ def media_readers(
     *,
     size: int,
     memory: MemoryBank | None = None,
+    frozen: VideoLMM | None = None,
 ) -> Iterator[list[MediaReader]]:
-    """`execution.workers` readers (at least one), each with a decoder that ends with the block."""
+    """`execution.workers` readers (at least one), each with a decoder that ends with the block.
+
+    With `frozen`, the model that sees the media and whose encoders the stage does not train, what
+    is kept of their features needs no decoding.
+    """
     execution = context.execution
     cache = frame_cache(execution)
     with ExitStack() as stack:
@@ -32,10 +39,24 @@ def media_readers(
             stack.enter_context(Decoder(deadline_s=execution.decode_deadline_s, cache=cache))
             for _ in range(max(1, execution.workers))
         ]
+        kept = stack.enter_context(kept_features(context, frozen)) if frozen is not None else None
         yield [
-            MediaReader(decoder, context.media_root, sampling, integration, size, memory)
+            MediaReader(decoder, context.media_root, sampling, integration, size, memory, kept)
             for decoder in decoders
         ]
+
+
+@contextmanager
+def kept_features(context: StageContext, model: VideoLMM) -> Iterator[FeatureKeeper | None]:
+    """What is kept of the features of `model`'s encoders; None where the plan keeps none."""
+    if context.features is None:
+        yield None
+        return
+    device = model.connector.marks.device
+    with feature_keeper(
+        context.features, context.execution, device, size=model.input_size, sees=model.sees
+    ) as keeper:
+        yield keeper
 
 
 def frame_cache(execution: Execution) -> FrameCache | None:

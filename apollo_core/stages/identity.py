@@ -17,7 +17,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from apollo_core.design import Integration, Joining, MemoryBank, Resampler, Sampling
 from apollo_core.frozen import Frozen
 
-STAGE_VERSIONS: dict[str, int] = {"pretrain": 2, "train": 2, "evaluate": 2}
+STAGE_VERSIONS: dict[str, int] = {"pretrain": 2, "train": 3, "evaluate": 3}
 
 Precision = Literal["float32", "bfloat16"]
 Regime = Literal["video", "center_frame", "text"]

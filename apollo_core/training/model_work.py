@@ -40,19 +40,34 @@ class WorkMeter:
         known = llm_sizes(self._model) if self._flops else None
         if known is None:
             return Work(sum(lengths))
-        if self._sizes is None and len(batch.clips):
+        if self._sizes is None and len(batch.still):
             self._sizes = measure(self._model, known, batch)
         sizes = self._sizes or known
         stills = int(batch.still.sum())
+        encoded = encoded_clips(batch)
         flops = batch_flops(
             sizes,
             self._trained,
-            clips=len(batch.clips) - stills,
+            clips=len(batch.still) - stills,
             stills=stills,
+            encoded=(encoded.count(False), encoded.count(True)),
             lengths=lengths,
             supervised=batch.supervised,
         )
         return Work(sum(lengths), flops)
+
+
+def encoded_clips(batch: Batch) -> list[bool]:
+    """For each clip whose features are not kept whole, whether it is still."""
+    stills = batch.still.tolist()
+    if not batch.known:
+        return stills
+    known = (batch.known[medium] for medium in batch.medium.tolist())
+    return [
+        still
+        for still, features in zip(stills, known, strict=True)
+        if features is None or not features.whole
+    ]
 
 
 def lengths_of(batch: Batch) -> list[int]:
@@ -96,11 +111,12 @@ def measure(model: VideoLMM, known: Sizes, batch: Batch) -> Sizes:
     for suffix, still in (("", False), ("_still", True)):
         one = replace(
             batch,
-            clips=batch.clips[:1],
+            clips=batch.clips.new_zeros((1, *batch.clips.shape[1:])),
             still=torch.tensor([still]),
             medium=torch.zeros(1, dtype=torch.long),
             places=torch.ones(1, dtype=torch.long),
             asked=batch.asked[:1],
+            known=(),
         ).to(device)
         with torch.random.fork_rng():
             grids, seen = _counted(lambda one=one: model.features(one))

@@ -62,6 +62,7 @@ def batch_flops(
     stills: int,
     lengths: Sequence[int],
     supervised: int,
+    encoded: tuple[int, int] | None = None,
 ) -> float:
     """Forward and backward of one micro-batch.
 
@@ -71,11 +72,14 @@ def batch_flops(
         clips, stills: how many clips with motion, and how many that are one picture.
         lengths: positions of each conversation.
         supervised: positions with a label.
+        encoded: of the clips and the stills, how many go through encoders; None = all. The features
+            of the others are at hand.
     """
     times = passes(trained)
     if not clips + stills and "llm" not in trained:
         times |= {"llm": 1}  # text alone does not depend on the connector
-    vision = clips * sizes.vision + stills * sizes.vision_still
+    moving, single = (clips, stills) if encoded is None else encoded
+    vision = moving * sizes.vision + single * sizes.vision_still
     connector = clips * sizes.connector + stills * sizes.connector_still
     if "vision" in trained:
         vision -= (clips * sizes.pixels + stills * sizes.pixels_still) / 3
