@@ -122,7 +122,7 @@ def joined(seat: Seat, device: torch.device) -> Iterator[Peers]:
         world_size=seat.size,
         timeout=_PATIENCE,
     )
-    try:
-        yield Peers(seat.rank, seat.size, device)
-    finally:
-        dist.destroy_process_group()
+    # Left as it is after an error: to leave in order could mean to wait for ranks that wait for us,
+    # and they would take an order for a failure of their own. The process is ended.
+    yield Peers(seat.rank, seat.size, device)
+    dist.destroy_process_group()

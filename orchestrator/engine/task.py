@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Literal
 
-from pydantic import JsonValue, NonNegativeFloat, NonNegativeInt, PositiveFloat
+from pydantic import JsonValue, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from apollo_core.execution import Execution
 from apollo_core.frozen import Frozen
@@ -30,6 +30,7 @@ class StageTask(Frozen):
         media_root: folder that media paths are relative to.
         store: folder of the store.
         cpus, gpus: what it holds while it runs.
+        processes: how many run it together, each with an equal part of that.
         memory: planned bytes on each GPU; 0 = not known.
         seconds: planned duration; only the order of work depends on it.
         failures_before: attempts that had failed when the run began; a failure beyond these is
@@ -46,6 +47,7 @@ class StageTask(Frozen):
     store: str
     cpus: PositiveFloat = 1.0
     gpus: NonNegativeFloat = 0.0
+    processes: PositiveInt = 1
     memory: NonNegativeFloat = 0.0
     seconds: NonNegativeFloat = 0.0
     failures_before: NonNegativeInt = 0
@@ -73,6 +75,7 @@ def task_of(node: StageNode, plan: Plan, store: Store, *, seconds: float) -> Sta
         store=str(store.root),
         cpus=node.cpus,
         gpus=node.gpus,
+        processes=node.processes,
         seconds=seconds,
         failures_before=len(store.failures(node.key)),
     )

@@ -305,6 +305,8 @@ class _Builder:
         provisional = any(name.startswith(PROVISIONAL) for name in locations) or any(
             self.stages[parent].provisional for parent in parents.values()
         )
+        # Parts of the microworld are too small to share.
+        ranks = 1 if identity.kind == "pretrain" else scale.resources.ranks
         self.stages[key] = StageNode(
             key=key,
             kind=identity.kind,
@@ -315,7 +317,8 @@ class _Builder:
             used_by=0,
             provisional=provisional,
             gpus=max(scale.resources.gpus, known.gpus if known else 0),
-            cpus=max(scale.resources.cpus, known.cpus if known else 1),
+            cpus=max(scale.resources.cpus, ranks, known.cpus if known else 1),
+            processes=max(ranks, known.processes if known else 1),
         )
         return key
 

@@ -32,6 +32,7 @@ class StageNode:
         used_by: variants that need it.
         provisional: whether the key will change once all data and weights are at hand.
         gpus, cpus: what it holds while it runs.
+        processes: how many run it together.
     """
 
     key: str
@@ -44,6 +45,7 @@ class StageNode:
     provisional: bool
     gpus: float
     cpus: int
+    processes: int
 
     @property
     def payload(self) -> dict[str, object]:

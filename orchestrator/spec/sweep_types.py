@@ -107,15 +107,36 @@ class ModelSource(Frozen):
 
 
 class Resources(Frozen):
-    """What a stage of this scale holds while it runs."""
+    """What a stage of this scale holds while it runs.
+
+    Attributes:
+        gpus: a part of one, or whole ones.
+        cpus: at least one for each process.
+        processes: that run a stage together; absent = one for each GPU.
+    """
 
     gpus: NonNegativeFloat = 0
     cpus: Count = 1
+    processes: Count | None = None
+
+    @property
+    def ranks(self) -> int:
+        """Processes that run a training or evaluation stage together."""
+        return self.processes or max(1, int(self.gpus))
 
     @model_validator(mode="after")
     def _whole_gpus(self) -> Resources:
         if self.gpus > 1 and self.gpus != int(self.gpus):
             raise ValueError(f"gpus={self.gpus:g}: a part of one GPU, or whole GPUs")
+        return self
+
+    @model_validator(mode="after")
+    def _one_process_for_a_gpu(self) -> Resources:
+        if self.gpus and self.ranks != max(1, int(self.gpus)):
+            raise ValueError(
+                f"processes={self.processes} with gpus={self.gpus:g}: a process for each GPU, so "
+                "leave `processes` out; it is for stages without a GPU"
+            )
         return self
 
 
