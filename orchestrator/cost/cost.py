@@ -11,7 +11,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from apollo_core.design import Sampling
 from apollo_core.microworld.parts import PRETRAINING_SAMPLING
 from apollo_core.stages.identity import (
     EvaluateIdentity,
@@ -22,10 +21,9 @@ from apollo_core.stages.identity import (
 )
 from orchestrator.cost.model_sizes import ModelSizes, PartSizes
 from orchestrator.cost.speeds import Speeds
+from orchestrator.cost.workload import clip_count, shares_of
 from orchestrator.plan.plan import Plan, StageNode
 
-# Assumed clips of a picture sample; each picture is encoded as one clip.
-_PICTURES = {"text": 0, "image": 1, "multi_image": 3}
 # ApolloBench has 400 questions, taken to be of as many videos; the microworld asks up to five of
 # each video.
 _ITEMS, _ITEMS_PER_MICRO_VIDEO = 400, 5
@@ -122,7 +120,9 @@ def _stage_flops(plan: Plan, node: StageNode, sizes: ModelSizes) -> float:
         return sum(_evaluation(plan, each, identity, sizes) for each in identity.regimes)
     passes = _passes(identity.lr)
     total = 0.0
-    for share, clips, still in _clips_by_share(plan, node, identity):
+    for share, clips, still in shares_of(
+        plan, node, identity, seconds=plan.sweep.data.video_seconds
+    ):
         visual = clips * (
             passes["vision"] * sizes.vision_forward(still=still)
             + passes["connector"] * sizes.connector_forward(still=still)
@@ -164,39 +164,6 @@ def _asked(plan: Plan) -> tuple[int, int]:
     if world is None:
         return _ITEMS, _ITEMS
     return world.bench_videos, world.bench_videos * _ITEMS_PER_MICRO_VIDEO
-
-
-def clip_count(sampling: Sampling, seconds: float) -> int:
-    """Clips of a video that is `seconds` long."""
-    if sampling.mode == "uniform":
-        return sampling.frames // sampling.frames_per_clip
-    length = sampling.frames_per_clip / sampling.fps
-    return max(1, min(math.ceil(seconds / length), sampling.max_clips))
-
-
-def _clips_by_share(
-    plan: Plan, node: StageNode, identity: TrainIdentity
-) -> list[tuple[float, int, bool]]:
-    """(per cent, clips in a sample, whether they are stills) of each share of a stage's data."""
-    modalities = _modalities(plan)
-    video = clip_count(identity.sampling, plan.sweep.data.video_seconds)
-    found = [
-        (share.share, modalities.get(node.locations[share.sets[0]], "video"))
-        for share in identity.data
-    ]
-    return [
-        (share, _PICTURES.get(modality, video), modality in _PICTURES) for share, modality in found
-    ]
-
-
-def _modalities(plan: Plan) -> dict[str, str]:
-    """Manifest's path -> modality, from the set itself or from where the mixture lists it."""
-    data = plan.sweep.data
-    listed = {name: m for m, names in data.mixture.by_modality().items() for name in names}
-    return {
-        str(plan.media_root / entry.manifest): entry.modality or listed.get(name, "video")
-        for name, entry in data.sets.items()
-    }
 
 
 def _trained_bytes(plan: Plan) -> dict[str, int]:

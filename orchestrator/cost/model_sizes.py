@@ -83,8 +83,8 @@ class ModelSizes:
     def vision_forward(self, *, still: bool = False) -> float:
         """FLOPs of one clip through the encoders that see it; image encoders see a still once."""
         return sum(
-            _vision_forward(each, 1 if still and each.frames == 1 else self.frames_per_clip)
-            for each in self._seeing(still=still)
+            _vision_forward(each, self.frames_seen(each, still=still))
+            for each in self.seeing(still=still)
         )
 
     def connector_forward(self, *, still: bool = False) -> float:
@@ -94,16 +94,21 @@ class ModelSizes:
             self.resampler,
             [
                 Grid((each.slots(frames), each.side, each.side), each.dim)
-                for each in self._seeing(still=still)
+                for each in self.seeing(still=still)
             ],
             hidden=self.llm.hidden,
             frames=frames,
             words=self.text_tokens,
         )
 
-    def _seeing(self, *, still: bool) -> list[VisionGeometry]:
+    def seeing(self, *, still: bool) -> list[VisionGeometry]:
+        """The encoders that see a clip; `still`: of one picture."""
         places = encoders_of_stills(self.joining, self._per_frame) if still else None
         return [self.encoders[place] for place in (places or range(len(self.encoders)))]
+
+    def frames_seen(self, encoder: VisionGeometry, *, still: bool) -> int:
+        """Frames of a clip that an encoder has to go through: an image encoder one of a still."""
+        return 1 if still and encoder.frames == 1 else self.frames_per_clip
 
     def visual_tokens(self, clips: int) -> int:
         """Visual tokens that the language model reads of a medium of so many clips."""
@@ -148,12 +153,20 @@ class PartSizes:
     """What a microworld part weighs, and what one sample of its pretraining costs.
 
     Attributes:
-        parameters: of the part.
+        geometry: of the part.
+        items, length: of one sample: its texts and their positions, or its clips and their frames.
         forward: FLOPs of one sample forward.
     """
 
-    parameters: int
+    geometry: VisionGeometry | LlmGeometry
+    items: int
+    length: int
     forward: float
+
+    @property
+    def parameters(self) -> int:
+        """Of the part."""
+        return self.geometry.parameters
 
     @classmethod
     def of(cls, node: StageNode, *, video_clips: int) -> PartSizes:
@@ -168,13 +181,11 @@ class PartSizes:
         found = parts.find(node.locations[part.fingerprint].removeprefix(MICRO), part.family)
         if isinstance(found, parts.MicroLlm):
             text = _TEXT_TOKENS["micro"]
-            forward = _llm_forward(found.geometry, text, worded=text)
-        elif found.learns_from == "image":
-            forward = _vision_forward(found.geometry, 1)
-        else:
-            frames = parts.PRETRAINING_SAMPLING.frames_per_clip
-            forward = video_clips * _vision_forward(found.geometry, frames)
-        return cls(found.geometry.parameters, forward)
+            return cls(found.geometry, 1, text, _llm_forward(found.geometry, text, worded=text))
+        clips, frames = video_clips, parts.PRETRAINING_SAMPLING.frames_per_clip
+        if found.learns_from == "image":
+            clips, frames = 1, 1
+        return cls(found.geometry, clips, frames, clips * _vision_forward(found.geometry, frames))
 
 
 def _vision_forward(encoder: VisionGeometry, frames: int) -> float:

@@ -7,8 +7,9 @@ from apollo_core.connector.connector_sizes import connector_parameters
 from apollo_core.design import FpsSampling, PerceiverResampler, UniformSampling
 from apollo_core.microworld.parts import ENCODERS, LLMS
 from apollo_core.stages.identity import PretrainIdentity
-from orchestrator.cost.cost import clip_count, plan_cost, plan_flops
+from orchestrator.cost.cost import plan_cost, plan_flops
 from orchestrator.cost.speeds import Speeds, measure_speeds
+from orchestrator.cost.workload import clip_count
 
 SPEEDS = Speeds(cpu=1e9, gpu=1e12, cpu_source="given", gpu_source="given")
 
