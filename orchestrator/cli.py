@@ -18,8 +18,11 @@ from orchestrator.commands.doctor import doctor
 from orchestrator.commands.explain import explain
 from orchestrator.commands.fetch import fetch
 from orchestrator.commands.gc import gc
+from orchestrator.commands.optional_names import ReportCommand
 from orchestrator.commands.options import DEFAULT_STORE, StorePath
 from orchestrator.commands.plan import plan
+from orchestrator.commands.pull import pull
+from orchestrator.commands.push import push
 from orchestrator.commands.run import run
 from orchestrator.commands.schema import schema
 from orchestrator.commands.status import status
@@ -43,7 +46,7 @@ app.command()(status)
 app.command()(explain)
 
 
-@app.command()
+@app.command(cls=ReportCommand)
 def report(
     sweep: Annotated[
         Path | None, typer.Argument(metavar="[SWEEP]", help="a sweep file, or use --scores")
@@ -68,7 +71,18 @@ def report(
     chance: Annotated[
         str | None, typer.Option(metavar="metric=.25", help="what guessing scores")
     ] = None,
-    lower_is_better: Annotated[bool, typer.Option("--lower-is-better", help="as a loss")] = False,
+    scale_cost: Annotated[
+        str | None, typer.Option(metavar="a=1,b=4", help="cost of a run, any unit; else the size")
+    ] = None,
+    data_size: Annotated[
+        str | None, typer.Option(metavar="COL", help="amounts of training data, for a plateau")
+    ] = None,
+    lower_is_better: Annotated[
+        str | None,
+        typer.Option(
+            "--lower-is-better", metavar="[METRICS]", help="as a loss: these metrics, or all"
+        ),
+    ] = None,
     items: Annotated[
         Path | None,
         typer.Option("--items", metavar="FILE", help="who got which item right, CSV or Parquet"),
@@ -101,6 +115,8 @@ def report(
             seed=seed,
             scale_order=scale_order,
             scale_size=scale_size,
+            scale_cost=scale_cost,
+            data_size=data_size,
             chance=chance,
             lower_is_better=lower_is_better,
             tie_band=tie_band,
@@ -118,6 +134,8 @@ def report(
 app.command()(check_data)
 app.command()(fetch)
 app.command()(sync)
+app.command()(push)
+app.command()(pull)
 app.command()(gc)
 app.command()(ui)
 app.command()(schema)

@@ -1,0 +1,1 @@
+"""Where the tests below find `s3_server`."""
