@@ -11,6 +11,7 @@ from typing import Any
 
 from apollo_core.design import FpsSampling, PerceiverResampler
 from apollo_core.execution import Execution
+from apollo_core.features.feature_cache import FeatureCache
 from apollo_core.stages.context import Event, StageContext
 from apollo_core.stages.identity import (
     DataShare,
@@ -51,6 +52,7 @@ class Workshop:
         chain: Sequence[Path] = (),
         report: Callable[[Event], None] | None = None,
         checkpoints: Path | None = None,
+        features: FeatureCache | None = None,
         **execution: Any,
     ) -> Path:
         """Run one stage; its folder. `report` takes each event before it is remembered."""
@@ -74,6 +76,7 @@ class Workshop:
                 execution=Execution.model_validate(execution),
                 report=remember,
                 checkpoints=checkpoints,
+                features=features,
             ),
         )
         return out
