@@ -74,7 +74,7 @@ def read_json_lines(path: Path) -> list[dict[str, JsonValue]]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return list(_objects(lines))
+    return list(json_objects(lines))
 
 
 def last_json_lines(path: Path) -> list[dict[str, JsonValue]]:
@@ -85,10 +85,11 @@ def last_json_lines(path: Path) -> list[dict[str, JsonValue]]:
             lines = file.read().decode("utf-8", errors="replace").splitlines()
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return list(_objects(lines))
+    return list(json_objects(lines))
 
 
-def _objects(lines: Iterable[str]) -> Iterable[dict[str, JsonValue]]:
+def json_objects(lines: Iterable[str]) -> Iterable[dict[str, JsonValue]]:
+    """The JSON objects of `lines`; what is none is passed over."""
     for line in lines:
         try:
             value = json.loads(line)

@@ -25,7 +25,12 @@ from orchestrator.store.failures import one_line
 from orchestrator.store.stage_states import StageState, stage_states
 from orchestrator.store.store import Store
 from orchestrator.store.sweep_record import SweepRecord, VariantRecord
-from orchestrator.tracking.tracked_points import Point, metric_name, thinned
+from orchestrator.tracking.tracked_points import (
+    Point,
+    SeriesFile,
+    metric_name,
+    stage_metric,
+)
 from orchestrator.tracking.tracking_database import (
     damage,
     database,
@@ -79,7 +84,9 @@ class MlflowWriter:
         self._experiment = self._find_experiment()
         self._runs: dict[str, _TrackedRun] = {}
         self._parent = ""
-        self._points: dict[str, tuple[int, list[Point]]] = {}
+        self._series: dict[str, SeriesFile] = {}
+        self._done: dict[str, StageState] = {}
+        self._last_user = {key: each.id for each in record.variants for key in each.stages}
 
     def write(self, *, final: bool, on_written: Callable[[], None] = lambda: None) -> None:
         """One pass over the sweep.
@@ -88,7 +95,7 @@ class MlflowWriter:
             final: close every run: nothing more will be written for now.
             on_written: called after each replicate.
         """
-        states = stage_states(self._store, self._record.stages)
+        states = self._states()
         parent = self.parent()
         if not self._runs:
             self._find_runs()
@@ -96,6 +103,7 @@ class MlflowWriter:
             run = self._runs.get(variant.id) or self._begin(variant, parent)
             self._runs[variant.id] = run
             self._write_variant(variant, run, states, final=final)
+            self._forget_done(variant)
             on_written()
         if final:
             whole = {state.state for state in states.values()}
@@ -152,19 +160,19 @@ class MlflowWriter:
             return
         status, failure = status_of(variant, states)
         names = {key: self._stage_name(variant, key) for key in variant.stages}
+        before = run.status
         metrics: list[Metric] = []
         for key in variant.stages:
             metrics += self._new_metrics(run, key, names[key], states[key])
-        said = f"{status}/{failure}"
-        if metrics or said != run.status:
+        run.status = f"{status}/{failure}"
+        if metrics or run.status != before:
             self._log(run, metrics, {"status": status, "failure_class": failure})
-            run.status = said
         ended = status in ("done", "failed")
         if ended or final:
             closed = {"done": "FINISHED", "failed": "FAILED"}.get(status, "KILLED")
             self.client.set_terminated(run.id, closed)
             run.closed = ended
-        elif status == "running":
+        elif status == "running" and run.status != before:
             self.client.update_run(run.id, status="RUNNING")
 
     def _new_metrics(
@@ -173,29 +181,39 @@ class MlflowWriter:
         """Points of one stage that this run doesn't have yet; its scores too, once it is done."""
         from mlflow.entities import Metric
 
-        if state.state == "waiting":
+        ended = f"{key[:15]}!"
+        if state.state == "waiting" or ended in run.logged:
             return []
         last = run.logged.get(key[:16], 0)
         points = [point for point in self._points_of(key) if point.step > last]
         found = [
-            Metric(metric_name(f"{name}/{point.name}"), point.value, point.time_ms, point.step)
+            Metric(stage_metric(name, point.name), point.value, point.time_ms, point.step)
             for point in points
         ]
         if points:
             run.logged[key[:16]] = max(point.step for point in points)
-        scored = f"{key[:15]}!"
-        if state.state == "done" and scored not in run.logged:
-            run.logged[scored] = 1
+        if state.state == "done":
+            run.logged[ended] = 1
             found += self._scores(run, key, name)
         return found
 
     def _points_of(self, key: str) -> list[Point]:
-        """A stage's thinned points, read again only when its file has changed."""
-        path = self._store.metrics_path(key)
-        size = path.stat().st_size if path.exists() else 0
-        if key not in self._points or self._points[key][0] != size:
-            self._points[key] = (size, thinned(read_json_lines(path)))
-        return self._points[key][1]
+        """A stage's thinned points; what other replicates that share it read is not read again."""
+        series = self._series.setdefault(key, SeriesFile())
+        return series.points(self._store.metrics_path(key))
+
+    def _states(self) -> dict[str, StageState]:
+        """The state of every stage; one that is done stays so."""
+        open_ = [key for key in self._record.stages if key not in self._done]
+        found = stage_states(self._store, open_)
+        self._done |= {key: state for key, state in found.items() if state.state == "done"}
+        return {key: self._done.get(key) or found[key] for key in self._record.stages}
+
+    def _forget_done(self, variant: VariantRecord) -> None:
+        """Let go of the points that every replicate has by now: of hundreds of stages, many."""
+        for key in variant.stages:
+            if key in self._done and self._last_user[key] == variant.id:
+                self._series.pop(key, None)
 
     def _scores(self, run: _TrackedRun, key: str, name: str) -> list[Metric]:
         from mlflow.entities import Metric
@@ -215,10 +233,14 @@ class MlflowWriter:
         that dies in between writes them again rather than never."""
         from mlflow.entities import RunTag
 
-        for start in range(0, len(metrics), _BATCH_METRICS):
-            self.client.log_batch(run.id, metrics=metrics[start : start + _BATCH_METRICS])
         last = {**tags, _LOGGED: json.dumps(run.logged, sort_keys=True)}
-        self.client.log_batch(run.id, tags=[RunTag(name, text) for name, text in last.items()])
+        said = [RunTag(name, text) for name, text in last.items()]
+        for start in range(0, len(metrics), _BATCH_METRICS):
+            batch = metrics[start : start + _BATCH_METRICS]
+            ends = start + _BATCH_METRICS >= len(metrics)
+            self.client.log_batch(run.id, metrics=batch, tags=said if ends else ())
+        if not metrics:
+            self.client.log_batch(run.id, tags=said)
 
     def _log_params(self, run_id: str, params: Mapping[str, str]) -> None:
         from mlflow.entities import Param

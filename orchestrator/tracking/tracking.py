@@ -25,11 +25,14 @@ from orchestrator.store.sweep_record import SweepRecord, sweep_folder
 from orchestrator.tracking.mlflow_writer import MlflowWriter
 from orchestrator.tracking.tracking_database import database, default_uri
 
-_EVERY = 5.0
+# Long enough for whole batches, well within the half minute that the view may be late.
+_EVERY = 10.0
 # The end of a run waits for the last points as long as replicates get written, at most this long
 # for one of them.
 _PATIENCE = 8.0
 _PATIENCE_IF_DOWN = 3.0
+# A new database is dozens of migrations, all or nothing, and a busy machine is slow at them.
+_PATIENCE_WITH_NEW = 60.0
 _LOCK_WAIT = 30.0
 
 
@@ -86,6 +89,7 @@ class Tracker:
         self._uri = uri or default_uri(store)
         self._stop = threading.Event()
         self._problem = ""
+        self._opened = False
         self._progress = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
         self._thread.start()
@@ -94,8 +98,7 @@ class Tracker:
         """Write what is left and stop; return what to tell the user if the view is behind."""
         self._stop.set()
         self._progress = time.monotonic()
-        patience = _PATIENCE_IF_DOWN if self._problem else _PATIENCE
-        while self._thread.is_alive() and time.monotonic() - self._progress < patience:
+        while self._thread.is_alive() and time.monotonic() - self._progress < self._patience():
             self._thread.join(0.1)
         if self._thread.is_alive() and not self._problem:
             self._problem = "it does not answer"
@@ -105,6 +108,12 @@ class Tracker:
             f"the MLflow view at {redact(self._uri)} is behind ({self._problem}); nothing else is "
             "lost, `apollo sync SWEEP` brings it up to date"
         )
+
+    def _patience(self) -> float:
+        if self._problem:
+            return _PATIENCE_IF_DOWN
+        own = self._uri == default_uri(self._store)
+        return _PATIENCE_WITH_NEW if own and not self._opened else _PATIENCE
 
     def _run(self) -> None:
         with contextlib.ExitStack() as held:
@@ -117,6 +126,8 @@ class Tracker:
                         held.enter_context(_one_writer(self._record, self._store, timeout=0))
                         locked = True
                     writer = writer or MlflowWriter(self._record, self._store, self._uri)
+                    self._opened = True
+                    self._note()
                     writer.write(final=last, on_written=self._note)
                     self._problem = ""
                 except Timeout:
