@@ -7,7 +7,7 @@ classes of encoder: a stand-in until each has the objective of its namesake.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,10 +27,8 @@ from apollo_core.stages.context import StageContext
 from apollo_core.stages.device import settle
 from apollo_core.stages.frames import media_readers
 from apollo_core.stages.identity import PretrainIdentity
-from apollo_core.stages.recipes import pretraining_recipe
+from apollo_core.stages.part_training import train_part
 from apollo_core.streams import torch_stream
-from apollo_core.training.loop import Extras, train
-from apollo_core.training.mixture import draw
 from apollo_core.weights import save_modules
 
 
@@ -98,7 +96,6 @@ def pretrain_encoder(identity: PretrainIdentity, context: StageContext) -> None:
         tower = WordTower(encoder.dim)
     both = nn.ModuleDict({"encoder": encoder, "tower": tower}).to(device)
     samples = read_manifest(context.locations[identity.corpus])
-    order = draw([1.0], [len(samples)], samples=identity.samples, seed=identity.seed).row
 
     def loss(pictures: Pictures) -> Tensor:
         grid = encoder(pixels.to_unit(pictures.clips))
@@ -106,25 +103,17 @@ def pretrain_encoder(identity: PretrainIdentity, context: StageContext) -> None:
         return functional.binary_cross_entropy_with_logits(logits, pictures.words, reduction="sum")
 
     with media_readers(context, PRETRAINING_SAMPLING, "plain", size=encoder.spec.size) as readers:
-        chosen = [samples[row] for row in order]
-        train(
-            {"encoder": both},
+        train_part(
+            "encoder",
+            both,
             loss,
-            _batches(chosen, readers[0], identity.batch_size),
-            pretraining_recipe(identity, "encoder"),
+            lambda rows: _pictures([samples[row] for row in rows], readers[0]),
+            identity,
+            context,
+            rows=len(samples),
             device=device,
-            report=context.report,
-            extras=Extras(fused=context.execution.fused_optimiser),
         )
     save_modules({"encoder": encoder}, context.out / WEIGHTS)
-
-
-def _batches(
-    samples: Sequence[Sample], reader: MediaReader, batch_size: int
-) -> Iterator[list[Pictures]]:
-    for start in range(0, len(samples), batch_size):
-        group = samples[start : start + batch_size]
-        yield [_pictures(group, reader)]
 
 
 def _pictures(samples: Sequence[Sample], reader: MediaReader) -> Pictures:

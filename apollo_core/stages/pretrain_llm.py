@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from torch import nn
 from transformers import Qwen2Config, Qwen2ForCausalLM
@@ -19,11 +19,9 @@ from apollo_core.places import Place
 from apollo_core.stages.context import StageContext
 from apollo_core.stages.device import settle
 from apollo_core.stages.identity import PretrainIdentity
-from apollo_core.stages.recipes import pretraining_recipe
+from apollo_core.stages.part_training import train_part
 from apollo_core.streams import torch_stream
-from apollo_core.text.chat import Encoded, encode_training
-from apollo_core.training.loop import Extras, train
-from apollo_core.training.mixture import draw
+from apollo_core.text.chat import encode_training
 
 
 def pretrain_llm(identity: PretrainIdentity, context: StageContext) -> None:
@@ -43,16 +41,20 @@ def pretrain_llm(identity: PretrainIdentity, context: StageContext) -> None:
     nn.Module.to(model, device)
     samples = read_manifest(context.locations[identity.corpus])
     encoded = [encode_training(tokenizer, sample.turns, tokens_per_clip=0) for sample in samples]
-    order = draw([1.0], [len(samples)], samples=identity.samples, seed=identity.seed).row
-    batches = _batches([encoded[row] for row in order], identity.batch_size)
-    train(
-        {"llm": model},
+
+    def batch_of(rows: Sequence[int]) -> Batch:
+        group = [encoded[row] for row in rows]
+        return collate(group, [], [-1] * len(group), tokens_per_clip=0)
+
+    train_part(
+        "llm",
+        model,
         lambda batch: token_loss(model, model.get_input_embeddings()(batch.tokens), batch),
-        batches,
-        pretraining_recipe(identity, "llm"),
+        batch_of,
+        identity,
+        context,
+        rows=len(samples),
         device=device,
-        report=context.report,
-        extras=Extras(fused=context.execution.fused_optimiser),
     )
     disable_progress_bar()
     model.save_pretrained(context.out)
@@ -78,9 +80,3 @@ def create_llm(geometry: LlmGeometry, *, pad: int, end: int) -> Qwen2ForCausalLM
             max_position_embeddings=2048,
         )
     )
-
-
-def _batches(encoded: Sequence[Encoded], batch_size: int) -> Iterator[list[Batch]]:
-    for start in range(0, len(encoded), batch_size):
-        group = encoded[start : start + batch_size]
-        yield [collate(group, [], [-1] * len(group), tokens_per_clip=0)]

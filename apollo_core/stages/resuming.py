@@ -1,15 +1,36 @@
-"""How an attempt at a training stage goes on from an earlier one, and what it keeps for a later."""
+"""How an attempt at a stage that trains goes on from an earlier one, and what it keeps for a later."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from apollo_core.stages.context import Event, StageContext
+from apollo_core.stages.identity import STAGE_VERSIONS, PretrainIdentity, TrainIdentity
 from apollo_core.training.distributed import Peers
 from apollo_core.training.fed import Fed
 from apollo_core.training.stage_checkpoint import StageCheckpoints
 from apollo_core.training.training_state import TrainingState
+
+
+def checkpoints_of(
+    identity: TrainIdentity | PretrainIdentity, context: StageContext
+) -> StageCheckpoints:
+    """Where the stage keeps its state, as often as `context.execution` says."""
+    return StageCheckpoints(
+        context.checkpoints,
+        minutes=context.execution.checkpoint_minutes,
+        stage=_digest(identity, context),
+    )
+
+
+def _digest(identity: TrainIdentity | PretrainIdentity, context: StageContext) -> str:
+    """Tells this stage from others: its identity and what it starts from."""
+    before = [folder.name for folder in (*context.chain, *context.parents.values())]
+    told = [STAGE_VERSIONS[identity.kind], identity.model_dump(mode="json"), sorted(before)]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 class Resuming:
@@ -24,7 +45,7 @@ class Resuming:
 
     Attributes:
         first: the step to begin with, counted from 0.
-        fed: what earlier attempts fed, if there was one.
+        fed: what earlier attempts fed, if one kept it.
     """
 
     def __init__(self, checkpoints: StageCheckpoints, context: StageContext, peers: Peers) -> None:
@@ -34,7 +55,8 @@ class Resuming:
         self._kept = checkpoints.find() if peers.is_first else None
         self._values = peers.first_says(self._kept.values if self._kept else None)
         self.first: int = self._values["state"]["step"] if self._values else 0
-        self.fed = Fed.from_json(self._values["fed"]) if self._values else None
+        fed = self._values.get("fed") if self._values else None
+        self.fed = Fed.from_json(fed) if fed else None
         self._untold: dict[str, int | str] = {}
         self.tell(resumed_after=self.first, checkpoint_ignored=checkpoints.ignored)
 
@@ -49,8 +71,8 @@ class Resuming:
             self._kept = None  # as large as the model: not to be held for the whole stage
 
     @contextmanager
-    def keep(self, state: TrainingState, fed: Fed) -> Iterator[None]:
-        """Keep the state if it is time, once the block has ended without an error."""
+    def keep(self, state: TrainingState, fed: Fed | None = None) -> Iterator[None]:
+        """Keep the state, and what was fed, if it is time and the block ends without an error."""
         if not self._checkpoints.keeps or not self._peers.first_says(self._checkpoints.is_due()):
             yield
             return
@@ -58,7 +80,7 @@ class Resuming:
         if not self._peers.is_first:
             yield
             return
-        values = {"state": state.values(), "fed": fed.to_json()}
+        values = {"state": state.values(), "fed": fed and fed.to_json()}
         with self._checkpoints.replaced(tensors, values):
             yield
 

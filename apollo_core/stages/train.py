@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -21,9 +20,9 @@ from apollo_core.stages.assembly import assemble, modules_of, save_trained
 from apollo_core.stages.context import StageContext
 from apollo_core.stages.device import micro_batch, peak, settle
 from apollo_core.stages.frames import media_readers
-from apollo_core.stages.identity import STAGE_VERSIONS, TrainIdentity
+from apollo_core.stages.identity import TrainIdentity
 from apollo_core.stages.recipes import training_recipe
-from apollo_core.stages.resuming import Resuming
+from apollo_core.stages.resuming import Resuming, checkpoints_of
 from apollo_core.streams import torch_stream
 from apollo_core.training.block_options import compile_blocks, recompute_activations
 from apollo_core.training.distributed import Peers, joined
@@ -35,7 +34,6 @@ from apollo_core.training.loop import Extras, train
 from apollo_core.training.mixture import Draw, draw
 from apollo_core.training.model_work import WorkMeter
 from apollo_core.training.packing import Prepared, attends_by_samples, prepare_attention
-from apollo_core.training.stage_checkpoint import StageCheckpoints
 
 FED = "fed.json"
 SAMPLING = "sampling.jsonl"
@@ -67,7 +65,7 @@ def _train(identity: TrainIdentity, context: StageContext, peers: Peers) -> None
         shard_language_model(model, peers)
     data = _read(identity, context)
     order = _draw(identity, data)
-    resuming = Resuming(_checkpoints(identity, context), context, peers)
+    resuming = Resuming(checkpoints_of(identity, context), context, peers)
     resuming.tell(packing_left_out=prepared.why_padded)
     fed = FedTogether(resuming.fed or Fed([0] * len(data)), peers)
     with _feeder(
@@ -122,14 +120,6 @@ def _packs(model: VideoLMM, execution: Execution) -> bool:
         return execution.packing == "on"
     by_samples = execution.attention == "auto" and attends_by_samples(model.llm)
     return by_samples or model.llm.device.type != "cpu"
-
-
-def _checkpoints(identity: TrainIdentity, context: StageContext) -> StageCheckpoints:
-    return StageCheckpoints(
-        context.checkpoints,
-        minutes=context.execution.checkpoint_minutes,
-        stage=_digest(identity, context),
-    )
 
 
 @contextmanager
@@ -229,13 +219,6 @@ def _leave_record(fed: Fed, context: StageContext, drawn: Mapping[str, object]) 
     (context.out / FED).write_text(json.dumps(record, indent=2) + "\n")
     lines = (f"{line}\n" for line in fed.sampling)
     (context.out / SAMPLING).write_text("".join(lines), encoding="utf-8")
-
-
-def _digest(identity: TrainIdentity, context: StageContext) -> str:
-    """Tells this stage from others: its identity and what it starts from."""
-    before = [folder.name for folder in (*context.chain, *context.parents.values())]
-    told = [STAGE_VERSIONS["train"], identity.model_dump(mode="json"), sorted(before)]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _read(identity: TrainIdentity, context: StageContext) -> Data:
