@@ -175,7 +175,11 @@ def to_document(
         "provenance": dict(provenance),
         "data": list(data),
         "scales": [
-            {"scale": scale, "size": table.sizes[scale] if table.sizes else None}
+            {
+                "scale": scale,
+                "size": table.sizes[scale] if table.sizes else None,
+                "cost": table.costs[scale] if table.costs else None,
+            }
             for scale in table.scales
         ],
         "metrics": [
@@ -183,7 +187,7 @@ def to_document(
                 "metric": metric,
                 "unit": score_unit(table, metric),
                 "chance": table.chance.get(metric),
-                "lower_is_better": table.lower_is_better,
+                "lower_is_better": metric in table.lower_is_better,
                 "on_page": metric in shown_metrics(table.metrics),
             }
             for metric in table.metrics

@@ -1,4 +1,4 @@
-"""The size x size heatmaps: R2 and decision accuracy of every pair of scales, with intervals."""
+"""The size x size heatmaps: R² and decision accuracy of every pair of scales, with intervals."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from analysis.table.table import ScoreTable
 
 # More scatters than this make a page that nobody reads; then only pairs into the largest scale.
 MANY_SCATTERS = 24
-# With more metrics than this each gets its heatmap of R2, ranks, effects and one scatter.
+# With more metrics than this each gets its heatmap of R², ranks, effects and one scatter.
 MANY_METRICS = 4
 
 

@@ -30,13 +30,14 @@ from analysis.statistics.proxy_choice import TARGETS
 
 @mpl.rc_context(STYLE)
 def draw_proxies(name: str, proxies: Sequence[Proxy], unit: str) -> Picture | None:
-    """Draw R2, decision accuracy and regret of every proxy; None where there is only one."""
+    """Draw R², decision accuracy and regret of every proxy; None where there is only one."""
     if len(proxies) < 2 or all(proxy.r2 is None for proxy in proxies):
         return None
-    sizes = [proxy.size for proxy in proxies if proxy.size is not None]
-    known = sizes if len(sizes) == len(proxies) else None
+    known, by_cost = _places(proxies)
     figure, (top, middle, bottom) = canvas(WIDTH - 0.6, 5.4, rows=3)
-    names = [parameters(size) for size in known] if known else [p.proxy for p in proxies]
+    names = [p.proxy for p in proxies]
+    if known:
+        names = [f"{x:g}" if by_cost else parameters(x) for x in known]
     x = sized_ticks(bottom, known, names)
     _series(top, x, [p.r2 for p in proxies], [p.r2_ci_believed for p in proxies], 0, "all designs")
     for place, block in enumerate(proxies[0].r2_within, start=1):
@@ -55,13 +56,22 @@ def draw_proxies(name: str, proxies: Sequence[Proxy], unit: str) -> Picture | No
     for axes, label in zip((top, middle, bottom), labels, strict=True):
         axes.set_ylabel(label)
         quiet(axes)
-    bottom.set_xlabel("size of the proxy (parameters, log scale)" if known else "proxy")
+    what = "cost of the proxy (as given" if by_cost else "size of the proxy (parameters"
+    bottom.set_xlabel(f"{what}, log scale)" if known else "proxy")
     figure.align_ylabels()
     caption = (
         f"{proxies[0].metric}: what smaller scales are worth as proxies for {proxies[0].target},"
         " with the 95 % intervals to believe; dotted: the target that the lower end has to reach"
     )
     return picture(figure, name, caption)
+
+
+def _places(proxies: Sequence[Proxy]) -> tuple[list[float] | None, bool]:
+    """Where each proxy stands: at its cost where one is given, else at its size, else nowhere."""
+    costs = [proxy.cost for proxy in proxies if proxy.cost is not None]
+    sizes = [proxy.size for proxy in proxies if proxy.size is not None]
+    known = costs or sizes
+    return (known if len(known) == len(proxies) else None), bool(costs)
 
 
 def _series(

@@ -37,7 +37,7 @@ class AcrossScales:
 
     `enough` has an entry per criterion; `cost` says what proxies are ordered by. `better` compares
     every two proxies' correlations with the largest scale, `better_p_holm` are their p values
-    adjusted together. `trend` is the fit of R2 with the largest scale on size, None without sizes.
+    adjusted together. `trend` is the fit of R² with the largest scale on size, None without sizes.
     `plateaus` is empty unless an axis holds sizes of data.
     """
 
@@ -62,7 +62,7 @@ def look_across(
     return AcrossScales(
         metric=metric,
         target=target,
-        cost="parameters" if table.sizes else "the order of scales",
+        cost=_cost_of(table),
         enough=tuple(_enough(table, proxies, criterion) for criterion in TARGETS),
         better=better,
         better_p_holm=tuple(holm([test.p for test in better])),
@@ -75,7 +75,7 @@ def look_across(
 def lower_bound(pair: Pair, criterion: Criterion) -> float | None:
     """What the small scale of a pair is sure of: the lower end of the interval to believe.
 
-    Within blocks Fisher's interval, of the block column where it reaches least, or R2 there without
+    Within blocks Fisher's interval, of the block column where it reaches least, or R² there without
     the level that carries it most, if that is less: one bad level is no proof for the others.
     """
     if criterion == "r2_within":
@@ -96,17 +96,21 @@ def _square_low(interval: tuple[float, float]) -> float:
 
 
 def _enough(table: ScoreTable, proxies: Sequence[Pair], criterion: Criterion) -> Enough:
-    costs = [
-        table.sizes[pair.small] if table.sizes else float(table.scales.index(pair.small))
-        for pair in proxies
-    ]
+    # Scales are sorted by size, or else as they were given: their order is what they cost at least.
+    costs = table.costs or {scale: float(place) for place, scale in enumerate(table.scales)}
     return smallest_enough(
         [pair.small for pair in proxies],
-        costs,
+        [costs[pair.small] for pair in proxies],
         [lower_bound(pair, criterion) for pair in proxies],
         criterion=criterion,
         target=TARGETS[criterion],
     )
+
+
+def _cost_of(table: ScoreTable) -> str:
+    if table.costs:
+        return "the costs given"
+    return "parameters" if table.sizes else "the order of scales"
 
 
 def _comparisons(table: ScoreTable, metric: str) -> tuple[CorrelationTest, ...]:

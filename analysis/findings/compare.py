@@ -26,7 +26,7 @@ from analysis.statistics.scores import Scores, is_constant
 from analysis.statistics.verdict import judge_pair
 from analysis.table.table import ScoreTable
 
-# Below this an interval of R2 spans most of 0 to 1 whatever the data say.
+# Below this an interval of R² spans most of 0 to 1 whatever the data say.
 FEW_DESIGNS = 15
 TOP_K = (1, 3, 5)
 # Resamples x designs x pairs of scales that a report can afford.
@@ -77,11 +77,12 @@ def compare_pair(
     designs = table.designs.loc[shared.index]
     at, *scales = view.places(shared.index, small, large)
     ks = [k for k in TOP_K if k < n]
+    direction = table.direction(view.metric)
     floored = _scales_at_chance(table, view.grid, view.metric, (small, large))
     within = _within(table, designs, x, y)
     line = consistency.fit_line(x, y)
     noise = pair_noise(x, y, view.noise, at, (scales[0], scales[1]))
-    breakdown = break_down(table, designs, x, y)
+    breakdown = break_down(table, designs, x, y, direction=direction)
     resampling = resample_pair(
         x,
         y,
@@ -90,7 +91,7 @@ def compare_pair(
         ks=ks,
         draws=draws,
         seed=seed,
-        direction=_direction(table),
+        direction=direction,
     )
     correlations = _correlations(x, y, n)
     judgement = judge_pair(
@@ -116,7 +117,7 @@ def compare_pair(
         r2_identity=prediction.r2_identity(x, y),
         r2_predictive=prediction.r2_predictive(x, y),
         **_decisions(x, y, table.tie_band),
-        **_choices(shared.index, x, y, ks, direction=_direction(table)),
+        **_choices(shared.index, x, y, ks, direction=direction),
         within=within,
         noise=noise,
         held_out=view.held_out(shared.index, small, large),
@@ -177,10 +178,6 @@ def _choices(
     }
 
 
-def _direction(table: ScoreTable) -> float:
-    return -1.0 if table.lower_is_better else 1.0
-
-
 def _crossings(table: ScoreTable, designs: pd.DataFrame) -> dict[str, Crossing]:
     """See each block column as a factor crossed with all that the other axes say of a design."""
     found: dict[str, Crossing] = {}
@@ -213,7 +210,7 @@ def _scales_at_chance(
     if chance is None:
         return []
     # Scores and chance change sign together where less is better.
-    sign = _direction(table)
+    sign = table.direction(metric)
     return [
         scale
         for scale in scales

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,10 +12,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.statistics.plateau import Plateau, find_plateau
+from analysis.table.data_size import names_a_data_size
 from analysis.table.table import ScoreTable
 
-# Names of columns that hold an amount of training data.
-NAMED = re.compile(r"(^|_)(samples|examples|tokens|data_size|dataset_size)$")
 FEWEST_SIZES = 3
 
 
@@ -37,11 +35,13 @@ class DataSizeCurve:
 
 
 def data_size_curves(table: ScoreTable, metric: str, *, seed: int) -> Iterator[DataSizeCurve]:
-    """Look for a plateau at every scale over every axis of numbers that is named as a size."""
+    """Look for a plateau at every scale over the column of data sizes.
+
+    That is the one that the user named, else every axis of numbers that is named as a size.
+    """
     grid = table.grid(metric)
-    for axis in table.axes:
-        if not NAMED.search(axis):
-            continue
+    named = tuple(axis for axis in table.axes if names_a_data_size(axis))
+    for axis in (table.data_size,) if table.data_size else named:
         sizes = np.asarray(pd.to_numeric(table.designs[axis], errors="coerce"), dtype=float)
         if not (sizes > 0).all() or np.unique(sizes).size < FEWEST_SIZES:
             continue

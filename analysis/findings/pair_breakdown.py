@@ -37,7 +37,7 @@ class Breakdown:
     (None without blocks). `without_level` leaves out the designs of each level in turn, `levels`
     sums that up per column; `without_axis` leaves out the designs that an axis changed from base;
     `without_worst` keeps the better designs, as seen at the small scale. `axes` and `designs` are
-    the ranges of R2 over the axes and single designs left out.
+    the ranges of R² over the axes and single designs left out.
     """
 
     columns: dict[str, Decomposition]
@@ -51,13 +51,14 @@ class Breakdown:
 
 
 def break_down(
-    table: ScoreTable, designs: pd.DataFrame, small: Scores, large: Scores
+    table: ScoreTable, designs: pd.DataFrame, small: Scores, large: Scores, *, direction: float
 ) -> Breakdown | None:
     """Take the agreement of two scales apart; None for fewer than two designs.
 
     Args:
         designs: the rows of `table.designs` that both scales have, in the order of the scores.
         small, large: their scores, shape (n,).
+        direction: 1 where higher scores are better, -1 where lower ones are.
     """
     n = len(designs)
     if n < 2:
@@ -84,7 +85,6 @@ def break_down(
         without(small, large, np.arange(n) != i, {}, str(name))
         for i, name in enumerate(designs.index)
     ]
-    up = -small if table.lower_is_better else small
     return Breakdown(
         columns={name: decompose(small, large, code) for name, code in columns.items()},
         partial=partial_correlation(small, large, blocks) if blocks else None,
@@ -94,7 +94,8 @@ def break_down(
         axes=range_of(by_axis),
         designs=range_of(one_less),
         without_worst=tuple(
-            without(small, large, kept, blocks, name) for name, kept in upper_parts(up).items()
+            without(small, large, kept, blocks, name)
+            for name, kept in upper_parts(direction * small).items()
         ),
     )
 

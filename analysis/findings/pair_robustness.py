@@ -23,7 +23,7 @@ class Robustness:
     """Ranges of decision accuracy over parts left out; field names are those of report.json.
 
     `designs` leaves out one design at a time, `axes` all designs that an axis changed from base,
-    `levels` the designs of each level of a column. Those of R2 are in the pair's `breakdown`.
+    `levels` the designs of each level of a column. Those of R² are in the pair's `breakdown`.
     """
 
     metric: str

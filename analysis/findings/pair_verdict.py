@@ -11,7 +11,7 @@ from analysis.statistics.intervals import Interval
 from analysis.statistics.reliability import PairNoise
 from analysis.statistics.verdict import PairEvidence
 
-# R2 of fewer designs falls far for no reason; a level that most designs share leaves out no part.
+# R² of fewer designs falls far for no reason; a level that most designs share leaves out no part.
 FEWEST_LEFT = 4
 
 

@@ -28,7 +28,7 @@ from analysis.statistics.scores import Scores
 from analysis.statistics.subset import FEWEST_FOR_SLOPE, Strategy, plan_subsets
 from analysis.table.table import ScoreTable
 
-# Half-widths wanted of R2, and of effects as shares of the range of scores at the largest scale.
+# Half-widths wanted of R², and of effects as shares of the range of scores at the largest scale.
 R2_WIDTHS = (0.05, 0.1, 0.2)
 EFFECT_SHARES = (0.05, 0.1)
 # So many subset sizes from 3 to all but one.
@@ -89,7 +89,7 @@ def _designs(pair: Pair) -> Iterator[Need]:
     for wanted in R2_WIDTHS:
         yield Need(
             what="designs",
-            of=f"R2 of {pair.small} with {pair.large}",
+            of=f"R² of {pair.small} with {pair.large}",
             half_width=wanted,
             needed=designs_for_r2(pair.pearson, wanted),
             now=pair.n,
@@ -171,7 +171,7 @@ def _subsets(table: ScoreTable, pair: Pair, seed: int) -> Iterator[NamedSubset]:
     sigma = residual_error(x, y, pair.slope, pair.intercept)
     if sigma is None or pair.slope is None:
         return
-    sign = -1.0 if table.lower_is_better else 1.0
+    sign = table.direction(pair.metric)
     ks = np.unique(np.linspace(FEWEST_FOR_SLOPE, x.size - 1, SUBSET_SIZES).astype(int)).tolist()
     found = plan_subsets(
         sign * x, slope=pair.slope, sigma=sigma, ks=ks, rng=np.random.default_rng(seed)

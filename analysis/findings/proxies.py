@@ -20,7 +20,8 @@ class Proxy:
 
     `size` is its parameters in billions and `size_share` that over the largest scale's: a floor for
     what it saves, since training costs grow at least in proportion. None where sizes are not known.
-    `*_ci_believed` are the intervals of `Resampling.believe`, `r2_within` R2 within each block
+    `cost` and `cost_share` are the same of the costs that the user gave.
+    `*_ci_believed` are the intervals of `Resampling.believe`, `r2_within` R² within each block
     column. `surely_enough` names the criteria whose target its lower bound reaches
     (`proxy_choice.TARGETS`).
     """
@@ -30,6 +31,8 @@ class Proxy:
     target: str
     size: float | None
     size_share: float | None
+    cost: float | None
+    cost_share: float | None
     n: int
     r2: float | None
     r2_ci: Interval | None
@@ -53,6 +56,8 @@ def list_proxies(table: ScoreTable, pairs: Iterable[Pair]) -> list[Proxy]:
             target=target,
             size=table.sizes[pair.small] if table.sizes else None,
             size_share=table.sizes[pair.small] / table.sizes[target] if table.sizes else None,
+            cost=table.costs[pair.small] if table.costs else None,
+            cost_share=table.costs[pair.small] / table.costs[target] if table.costs else None,
             n=pair.n,
             r2=pair.r2,
             r2_ci=pair.r2_ci,

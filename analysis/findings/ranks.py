@@ -40,7 +40,8 @@ def rank_grid(table: ScoreTable, metric: str) -> pd.DataFrame:
     """The same as a table: a row per design, best at the largest scale first; empty where none."""
     if len(table.scales) < 2:
         return pd.DataFrame(columns=list(table.scales))
-    ranks = table.grid(metric).dropna().rank(ascending=table.lower_is_better, method="average")
+    upside_down = metric in table.lower_is_better
+    ranks = table.grid(metric).dropna().rank(ascending=upside_down, method="average")
     if len(ranks) < 2:
         return ranks.iloc[:0]
     return ranks.sort_values(list(reversed(table.scales)), kind="stable")

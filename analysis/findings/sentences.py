@@ -37,7 +37,7 @@ def score_digits(scores: Iterable[float]) -> int:
 
 
 def describe_pair(pair: Pair, *, unit: str, digits: int) -> str:
-    """Say in two or three sentences how well the small scale foretold the large one.
+    """Say in a few sentences how well the small scale foretold the large one.
 
     Args:
         unit: the unit of the metric's scores, as `points`.
@@ -46,8 +46,8 @@ def describe_pair(pair: Pair, *, unit: str, digits: int) -> str:
     if pair.r2 is None or pair.decision_accuracy is None:
         why = "; ".join(pair.warnings)
         return f"{why[:1].upper()}{why[1:]} (n = {pair.n})."
-    sentences = [_agreement(pair), _choice(pair, unit, digits), *_within(pair), explain_pair(pair)]
-    return " ".join(sentences)
+    sentences = [_agreement(pair), _choice(pair, unit, digits), *_within(pair)]
+    return " ".join([*sentences, describe_decidable(pair), explain_pair(pair)])
 
 
 def explain_pair(pair: Pair) -> str:
@@ -55,7 +55,7 @@ def explain_pair(pair: Pair) -> str:
     found = pair.verdict_evidence
     believed = found.r_ci_believed or found.r_ci
     match pair.verdict_because:
-        case "R2 is not surely one half":
+        case "R² is not surely one half":
             low = 0.0 if found.r_ci is None or found.r_ci[0] < 0 else found.r_ci[0] ** 2
             return f"Undecidable: R² may be as low as {number(low, 2)}."
         case "r may be negative with other blocks":
@@ -68,6 +68,11 @@ def explain_pair(pair: Pair) -> str:
             left_out, r2 = (found.weakest_level if level else found.weakest_design) or ("", None)
             inside = " within blocks" if level and found.within else ""
             return f"Only in aggregate. Without {left_out}, R²{inside} is {number(r2)}."
+        case "noise may explain most differences":
+            return (
+                "Only in aggregate: the order as a whole comes back, but noise may explain most"
+                " differences between two designs."
+            )
         case "r is surely negative":
             return f"Reverses: r is {_range(found.r_ci)}."
         case "it holds throughout":
@@ -79,12 +84,39 @@ def explain_pair(pair: Pair) -> str:
             return f"Undecidable: {other}."
 
 
+def describe_decidable(pair: Pair) -> str:
+    """Say how many pairs of designs differ beyond noise at either scale, and how well one knows.
+
+    Few degrees of freedom decide few pairs whatever the designs do, so they stand beside the share.
+    """
+    noise = pair.noise
+    if noise is None:
+        return "How many differ beyond noise is not known: no seeds, no items."
+    sides = (
+        (pair.small, noise.decidable_small, noise.freedom_small),
+        (pair.large, noise.decidable_large, noise.freedom_large),
+    )
+    told = [
+        f"not known at {scale}"
+        if share is None
+        else f"{percent(share)} at {scale} ({_freedom(freedom)})"
+        for scale, share, freedom in sides
+    ]
+    return f"Of the {noise.pairs} pairs differ beyond noise: {', '.join(told)}."
+
+
+def _freedom(freedom: float | None) -> str:
+    if freedom is None:
+        return "noise known exactly"
+    return f"{freedom:.0f} degree{'' if round(freedom) == 1 else 's'} of freedom"
+
+
 def _range(interval: tuple[float, float] | None) -> str:
     return "–" if interval is None else f"{number(interval[0], 2)} to {number(interval[1], 2)}"
 
 
 def _weakest_within(pair: Pair) -> tuple[str, float]:
-    """Name the block column whose R2 has the lowest lower end, and that end."""
+    """Name the block column whose R² has the lowest lower end, and that end."""
     ends = {
         block: 0.0 if interval is None or interval[0] < 0 else interval[0] ** 2
         for block, interval in pair.verdict_evidence.within.items()
@@ -139,12 +171,16 @@ def summary_lines(
 def _score_lines(table: ScoreTable, metric: str, unit: str) -> list[str]:
     """A text table of designs x scales, best design at the largest scale first."""
     grid = table.grid(metric).dropna(how="all")
-    grid = grid.sort_values(table.scales[-1], ascending=table.lower_is_better, kind="stable")
+    lower = metric in table.lower_is_better
+    grid = grid.sort_values(table.scales[-1], ascending=lower, kind="stable")
     digits = score_digits(grid.stack())
     width = max(len("design"), *(len(design) for design in grid.index))
     widths = [max(len(scale), 7) for scale in table.scales]
     heads = "  ".join(scale.rjust(w) for scale, w in zip(table.scales, widths, strict=True))
-    lines = [f"{metric} ({unit})", f"{'design'.ljust(width)}  {heads}"]
+    lines = [
+        f"{metric} ({unit}{', lower is better' if lower else ''})",
+        f"{'design'.ljust(width)}  {heads}",
+    ]
     for design, row in zip(grid.index, grid.to_numpy(), strict=True):
         cells = [number(None if value != value else float(value), digits) for value in row]
         shown = "  ".join(cell.rjust(w) for cell, w in zip(cells, widths, strict=True))
@@ -156,8 +192,12 @@ def _pair_line(pair: Pair) -> str:
     interval = ""
     if pair.r2_ci:
         interval = f" [{number(pair.r2_ci[0], 2)}, {number(pair.r2_ci[1], 2)}]"
+    beyond = ""
+    if pair.noise is not None:
+        shares = (pair.noise.decidable_small, pair.noise.decidable_large)
+        beyond = f", beyond noise {' and '.join(percent(share) for share in shares)} of pairs"
     return (
-        f"{pair.small} -> {pair.large}: {pair.verdict}; R2 {number(pair.r2)}{interval},"
+        f"{pair.small} -> {pair.large}: {pair.verdict}; R² {number(pair.r2)}{interval},"
         f" Spearman {number(pair.spearman)}, decision accuracy {number(pair.decision_accuracy)},"
-        f" n = {pair.n}"
+        f" n = {pair.n}{beyond}"
     )

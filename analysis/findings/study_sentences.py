@@ -35,15 +35,16 @@ def describe_axis(verdict: AxisVerdict) -> str:
         f" {verdict.axis} alone are ordered alike (95 % interval {percent(low)} to"
         f" {percent(high)}, {found.designs} designs)."
     )
+    if any(share is not None for share in found.decidable):
+        small, large = (percent(share) for share in found.decidable)
+        head += (
+            f" Beyond noise differ {small} of them at {verdict.small}, {large} at {verdict.large}."
+        )
+    if verdict.because == "noise may explain most differences":
+        return f"{head} Noise may explain most differences."
     if verdict.because == "one level carries it" and found.weakest_level is not None:
         level, left = found.weakest_level
         return f"{head} Without {level} it is {percent(left)}."
-    if verdict.because == "noise explains most differences":
-        small, large = (percent(share) for share in found.decidable)
-        return (
-            f"{head} Beyond noise differ {small} of them at {verdict.small}, {large} at"
-            f" {verdict.large}."
-        )
     if verdict.because == "metric at chance":
         return f"{head} The metric is at its chance level."
     return head

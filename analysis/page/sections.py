@@ -42,6 +42,7 @@ def section_view(
         "metric": metric,
         "unit": unit,
         "digits": digits,
+        "lower": metric in table.lower_is_better,
         "chance": table.chance.get(metric),
         "pictures": pictures,
         "pairs": pairs,
@@ -77,7 +78,7 @@ def section_view(
         ],
         "proxies": [proxy for proxy in found.proxies if proxy.metric == metric],
         "plan": plan_rows(found, metric, table),
-        "results": result_rows(table, grid),
+        "results": result_rows(table, metric),
     }
 
 

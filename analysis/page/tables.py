@@ -25,19 +25,17 @@ MOST_MISSING = 120
 LONGEST_LIST = 110
 
 
-def result_rows(table: ScoreTable, grid: pd.DataFrame) -> dict[str, object]:
+def result_rows(table: ScoreTable, metric: str) -> dict[str, object]:
     """List designs, best at the largest scale first, with each score's place in its column's range.
 
     `fill` is 0 to 100, the length of the bar behind a score; `best` marks a scale's best design.
     `hidden` designs are not listed.
     """
-    grid = grid.dropna(how="all")
+    grid, lower = table.grid(metric).dropna(how="all"), metric in table.lower_is_better
     # Under the largest scale's order, those it lacks by the next largest.
-    grid = grid.sort_values(
-        list(reversed(table.scales)), ascending=table.lower_is_better, kind="stable"
-    )
+    grid = grid.sort_values(list(reversed(table.scales)), ascending=lower, kind="stable")
     low, spread = grid.min(), (grid.max() - grid.min()).replace(0.0, 1.0)
-    best = grid.min() if table.lower_is_better else grid.max()
+    best = grid.min() if lower else grid.max()
     fills = (grid - low) / spread * 100
     rows = [
         {
@@ -79,7 +77,7 @@ def effect_rows(effects: Iterable[AxisEffects], scales: Sequence[str]) -> dict[s
 def robustness_rows(
     pairs: Iterable[Pair], robustness: Iterable[Robustness]
 ) -> list[dict[str, object]]:
-    """What R2 and decision accuracy of each pair become without parts of the designs."""
+    """What R² and decision accuracy of each pair become without parts of the designs."""
     decisions = {(part.small, part.large): part for part in robustness}
     rows: list[dict[str, object]] = []
     for pair in pairs:
@@ -113,7 +111,7 @@ def robustness_rows(
 
 
 def _within(parts: Sequence[LeftOut], block: str) -> Range:
-    """The range of R2 within blocks over what is left out."""
+    """The range of R² within blocks over what is left out."""
     ends = sorted((part.within[block] or 0.0, part.left_out) for part in parts)
     return Range(ends[0][0], ends[-1][0], ends[0][1], ends[-1][1])
 

@@ -44,8 +44,8 @@ class Within:
 def pearson(small: Scores, large: Scores) -> float | None:
     r"""Pearson's r $= \sum \tilde s_i \tilde l_i / \sqrt{\sum \tilde s_i^2 \sum \tilde l_i^2}$.
 
-    Tildes are deviations from the mean. Its square is the R2 of the least-squares line with
-    intercept, which says nothing about the sign: a perfect reversal has R2 = 1 too.
+    Tildes are deviations from the mean. Its square is the R² of the least-squares line with
+    intercept, which says nothing about the sign: a perfect reversal has R² = 1 too.
     """
     if small.size < 2 or is_constant(small) or is_constant(large):
         return None

@@ -16,7 +16,7 @@ from analysis.statistics.intervals import Z95
 
 # The chance of finding a difference that is called good enough by custom (Cohen 1988).
 POWER = 0.8
-# The difference of R2 that power is quoted for: one that would change which proxy one pays for.
+# The difference of R² that power is quoted for: one that would change which proxy one pays for.
 WANTED_GAIN = 0.1
 
 
@@ -25,7 +25,7 @@ class CorrelationTest:
     """Whether the bigger proxy's correlation is larger; field names are those of report.json.
 
     `z` is positive where the bigger proxy's is. `power` is the chance to find a gain of
-    `WANTED_GAIN` in R2 with these n designs, and `detectable_gain` the gain in R2 that would be
+    `WANTED_GAIN` in R² with these n designs, and `detectable_gain` the gain in R² that would be
     found with a chance of 80 %; both go down from the larger of the two r. None: no such gain.
     """
 
@@ -94,7 +94,7 @@ def power(r1: float, r2: float, r_between: float, n: int) -> float | None:
 
 
 def detectable_gain(best: float, r_between: float, n: int) -> float | None:
-    """Smallest gain in R2, down from r = `best`, found with a chance of `POWER`.
+    """Smallest gain in R², down from r = `best`, found with a chance of `POWER`.
 
     None where no worse positive correlation that the other two allow is far enough away.
     """

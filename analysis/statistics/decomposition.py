@@ -27,8 +27,8 @@ class Decomposition:
 
     `eta2` is the share of the variance between designs that lies between groups, at either scale;
     `between_share` the share of their covariance: $\sum_g n_g \bar s_g \bar l_g / \sum \tilde s_i
-    \tilde l_i$ with means and scores less the grand mean. Near 1: the pooled R2 is about groups.
-    `r2_between` is R2 of the group means over `groups` groups, `r2_within` that of scores less
+    \tilde l_i$ with means and scores less the grand mean. Near 1: the pooled R² is about groups.
+    `r2_between` is R² of the group means over `groups` groups, `r2_within` that of scores less
     their group's mean over `n_within` designs.
     """
 
@@ -53,7 +53,7 @@ class Partial:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """R2 without one part of the designs, pooled and within each block column."""
+    """R² without one part of the designs, pooled and within each block column."""
 
     left_out: str
     n: int
@@ -63,7 +63,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Range:
-    """Smallest and largest R2 over what is left out in turn, and what does it; None: undefined."""
+    """Smallest and largest R² over what is left out in turn, and what does it; None: undefined."""
 
     low: float | None
     high: float | None
@@ -117,7 +117,7 @@ def partial_correlation(small: Scores, large: Scores, columns: Mapping[str, Grou
 def without(
     small: Scores, large: Scores, kept: NDArray[np.bool_], blocks: Mapping[str, Groups], name: str
 ) -> LeftOut:
-    """Compute R2 of the designs kept, pooled and within each block column."""
+    """Compute R² of the designs kept, pooled and within each block column."""
     s, t = small[kept], large[kept]
     r = pearson(s, t) if s.size >= FEWEST else None
     inside = {block: within_blocks(s, t, code[kept]).r2 for block, code in blocks.items()}
@@ -125,7 +125,7 @@ def without(
 
 
 def range_of(parts: Sequence[LeftOut]) -> Range:
-    """Find the smallest and largest R2 among the parts."""
+    """Find the smallest and largest R² among the parts."""
     known = [(part.r2, part.left_out) for part in parts if part.r2 is not None]
     if not known:
         return Range(None, None, None, None)

@@ -1,7 +1,7 @@
 """Agreement of two scales when they are judged on different items.
 
-The usual R2 scores both scales on the same items. An item that happens to suit a design helps it at
-both scales, and R2 rises without any design being better. Judging the small scale on one half of
+The usual R² scores both scales on the same items. An item that happens to suit a design helps it at
+both scales, and R² rises without any design being better. Judging the small scale on one half of
 the videos and the large one on the other takes that away; judging both on the same half shows how
 much it was, at the same number of items.
 """
@@ -21,7 +21,7 @@ SPLITS = 200
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Mean agreement over random halvings; `sd` is the spread of R2 over the halvings.
+    """Mean agreement over random halvings; `sd` is the spread of R² over the halvings.
 
     `of` says what was halved: videos (or items where no video is named), or categories. `r2_shared`
     and `decision_accuracy_shared` have both scales on the same half.

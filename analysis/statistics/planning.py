@@ -38,7 +38,7 @@ class Need:
 
 
 def r2_half_width(r: float, n: int) -> float | None:
-    r"""Half the width of Fisher's interval mapped to R2, for a correlation r of n designs.
+    r"""Half the width of Fisher's interval mapped to R², for a correlation r of n designs.
 
     With $z = \operatorname{artanh} |r|$ and $d = 1.96 / \sqrt{n - 3}$: half of $\tanh^2(z + d) -
     \tanh^2(\max(0, z - d))$. None for n < 4.
@@ -50,7 +50,7 @@ def r2_half_width(r: float, n: int) -> float | None:
 
 
 def designs_for_r2(r: float, half_width: float) -> int | None:
-    """Fewest designs whose R2 interval is narrow enough, if r is what it is now.
+    """Fewest designs whose R² interval is narrow enough, if r is what it is now.
 
     Fisher's interval takes designs as independent; designs that share blocks count for fewer.
     """

@@ -26,7 +26,7 @@ def r2_identity(small: Scores, large: Scores) -> float | None:
 
 
 def r2_predictive(small: Scores, large: Scores) -> float | None:
-    r"""Leave-one-out R2: $1 - \sum (l_i - \hat l_{(i)})^2 / \sum (l_i - \bar l_{(i)})^2$.
+    r"""Leave-one-out R²: $1 - \sum (l_i - \hat l_{(i)})^2 / \sum (l_i - \bar l_{(i)})^2$.
 
     $\hat l_{(i)}$ is design i's value on the line, and $\bar l_{(i)}$ the mean, fitted to the other
     designs: what the small scale adds for a design that has not been run at the large one. Below 0:

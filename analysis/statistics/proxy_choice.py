@@ -39,11 +39,11 @@ class Enough:
 
 @dataclass(frozen=True)
 class SizeTrend:
-    r"""Least squares of R2 on the logarithm of size: $R^2 = a \ln(\text{size}) + b$.
+    r"""Least squares of R² on the logarithm of size: $R^2 = a \ln(\text{size}) + b$.
 
     `slope` is the rise per factor e in size (billions of parameters), with its t interval on
     `freedom` = points - 2 degrees of freedom; None below 1. `caution` says those two numbers. The
-    interval knows the points' scatter about the line, not the noise of each R2.
+    interval knows the points' scatter about the line, not the noise of each R².
     """
 
     points: int
@@ -91,7 +91,7 @@ def smallest_enough(
 
 
 def size_trend(sizes: Scores, r2: Scores) -> SizeTrend | None:
-    """Fit R2 against a target on the logarithm of the proxies' sizes.
+    """Fit R² against a target on the logarithm of the proxies' sizes.
 
     Source: the form is the Apollo paper's (arXiv 2412.10360), which prints 0.12 ln B + 0.78.
 

@@ -27,7 +27,7 @@ class PairNoise:
 
     `sources` says which noise is known at each scale; None stands for what needs the noise of a
     scale that has none known. `se` are root mean squares over designs, in points; `freedom` are the
-    degrees of freedom behind them. `r2_ceiling` is the R2 to expect if true scores were perfectly
+    degrees of freedom behind them. `r2_ceiling` is the R² to expect if true scores were perfectly
     correlated, and `disattenuated_r` the correlation of true scores. Decidable pairs of designs
     differ by more than noise does (Benjamini-Yekutieli, 5 % false). The pairs ordered wrongly are
     split into those not decidable at the small scale, else not at the large one, else real
@@ -167,7 +167,7 @@ def reliability(scores: Scores, noise_variance: float) -> float | None:
 
 
 def r2_ceiling(reliable_small: float, reliable_large: float, shared: float = 0.0) -> float:
-    r"""R2 to expect of perfectly correlated true scores: $(\sqrt{\rho_s \rho_l} + c)^2$, at most 1.
+    r"""R² to expect of perfectly correlated true scores: $(\sqrt{\rho_s \rho_l} + c)^2$, at most 1.
 
     $\rho$ are the reliabilities and c = `shared` the covariance of item noise at the two scales
     over $s_s s_l$: the same items on both sides make errors agree. Source: Spearman (1904).

@@ -1,6 +1,6 @@
 r"""How far the order of designs at two scales rests on single designs or groups of them.
 
-The counterpart of `decomposition`'s ranges of R2 for decision accuracy. Two score arrays of the
+The counterpart of `decomposition`'s ranges of R² for decision accuracy. Two score arrays of the
 same n designs, shape (n,), in points.
 """
 

@@ -22,8 +22,11 @@ class TableOptions:
         axes: columns that hold an axis' levels. Empty: found from the table.
         scale_order: scales from small to large; used where no sizes are known.
         scale_sizes: scale -> size, billions of parameters.
+        scale_costs: scale -> what a run costs, any unit, where size says it badly.
+        data_size: column of amounts of training data, to look for a plateau over. None: axes whose
+            name says so.
         chance: metric -> score of a guesser, in the metric's own units.
-        lower_is_better: whether the best design has the lowest score (a loss).
+        lower_is_better: metrics of which the lowest score is the best (a loss); True: all.
         tie_band: differences up to this, in the metrics' units, count as ties in the banded
             decision accuracy; 0 leaves it at exact ties.
     """
@@ -36,8 +39,10 @@ class TableOptions:
     axes: tuple[str, ...] = ()
     scale_order: tuple[str, ...] = ()
     scale_sizes: Mapping[str, float] = field(default_factory=dict[str, float])
+    scale_costs: Mapping[str, float] = field(default_factory=dict[str, float])
+    data_size: str | None = None
     chance: Mapping[str, float] = field(default_factory=dict[str, float])
-    lower_is_better: bool = False
+    lower_is_better: bool | tuple[str, ...] = False
     tie_band: float = 0.0
 
     @classmethod
@@ -51,13 +56,16 @@ class TableOptions:
         seed: str | None = None,
         scale_order: str | None = None,
         scale_size: str | None = None,
+        scale_cost: str | None = None,
+        data_size: str | None = None,
         chance: str | None = None,
-        lower_is_better: bool = False,
+        lower_is_better: bool | str | None = False,
         tie_band: float = 0.0,
     ) -> TableOptions:
         """Build options from command-line text: `a,b` for lists, `a=0.5,b=1.5` for numbers.
 
-        An option left out (None) keeps its default.
+        An option left out (None) keeps its default. `lower_is_better` names metrics; True or ""
+        stands for all of them.
 
         Raises:
             TableError: an entry is empty or repeated, or a number is not one.
@@ -70,8 +78,14 @@ class TableOptions:
             seed=_one_name(seed, option="--seed"),
             scale_order=split_names(scale_order, option="--scale-order"),
             scale_sizes=split_numbers(scale_size, option="--scale-size"),
+            scale_costs=split_numbers(scale_cost, option="--scale-cost"),
+            data_size=_one_name(data_size, option="--data-size"),
             chance=split_numbers(chance, option="--chance"),
-            lower_is_better=lower_is_better,
+            lower_is_better=(
+                split_names(lower_is_better, option="--lower-is-better")
+                if isinstance(lower_is_better, str) and lower_is_better
+                else lower_is_better in (True, "")
+            ),
             tie_band=_at_least_0(tie_band, option="--tie-band"),
         )
 

@@ -49,6 +49,16 @@ def _order(
     return scales, sizes, ["scales are sorted by size, not by --scale-order"] if clash else []
 
 
+def costs_of(options: TableOptions, scales: tuple[str, ...]) -> Mapping[str, float] | None:
+    """Return scale -> cost as --scale-cost says; None where it doesn't."""
+    refuse_unknown(options.scale_costs, list(scales), option="--scale-cost")
+    _refuse_incomplete(options.scale_costs, list(scales), option="--scale-cost")
+    for scale, cost in options.scale_costs.items():
+        if cost <= 0:
+            raise TableError(f"--scale-cost: {scale}={cost:g} must be above 0 (any unit).")
+    return dict(options.scale_costs) or None
+
+
 def refuse_unknown(names: Iterable[str], known: list[str], *, option: str) -> None:
     """Raise TableError on the first name that the table lacks; `known` is what it has."""
     for name in names:

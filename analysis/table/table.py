@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import TableError
+from analysis.table.data_size import refuse_no_sizes
 from analysis.table.design_columns import BASE, find_axes, refuse_varying
 from analysis.table.known_chance import known_chance
 from analysis.table.options import TableOptions
 from analysis.table.reading import read_rows
-from analysis.table.scale_order import order_scales, refuse_unknown
+from analysis.table.scale_order import costs_of, order_scales, refuse_unknown
 from analysis.table.tidy import numbers, one_value_each, tidy_rows
 
 __all__ = ["BASE", "MissingCell", "ScoreTable", "TableOptions", "load_table"]
@@ -46,9 +47,12 @@ class ScoreTable:
             block, all text.
         scales: from small to large.
         sizes: scale -> billions of parameters; None where the table does not say.
+        costs: scale -> what a run costs, in the user's unit; None where nobody says.
+        data_size: the column of `designs` that was said to hold amounts of data.
         metrics: those with a score, in the order of the file.
         axes, blocks: names of columns of `designs`.
         chance: metric -> score of a guesser, where known.
+        lower_is_better: the metrics of which the lowest score is the best.
         tie_band: designs that differ by at most so many points count as tied where said so.
         missing: every cell that is not there.
         warnings: what a reader of any statistic from this table should know.
@@ -59,11 +63,13 @@ class ScoreTable:
     designs: pd.DataFrame
     scales: tuple[str, ...]
     sizes: Mapping[str, float] | None
+    costs: Mapping[str, float] | None
+    data_size: str | None
     metrics: tuple[str, ...]
     axes: tuple[str, ...]
     blocks: tuple[str, ...]
     chance: Mapping[str, float]
-    lower_is_better: bool
+    lower_is_better: frozenset[str]
     tie_band: float
     missing: tuple[MissingCell, ...]
     warnings: tuple[str, ...]
@@ -73,6 +79,10 @@ class ScoreTable:
     def names(self) -> tuple[str, ...]:
         """The designs in the order of their names, which no order of rows changes: for draws."""
         return tuple(sorted(self.designs.index))
+
+    def direction(self, metric: str) -> float:
+        """1 where higher scores are better, -1 where lower ones are."""
+        return -1.0 if metric in self.lower_is_better else 1.0
 
     def grid(self, metric: str) -> pd.DataFrame:
         """Return the scores of one metric: a row per design, a column per scale, NaN if missing."""
@@ -101,9 +111,12 @@ def load_table(path: Path, options: TableOptions) -> ScoreTable:
     )
     axes = find_axes(tidy, options)
     blocks = options.blocks or tuple(c for c in tidy.columns if c.startswith("block"))
-    attributes = tuple(dict.fromkeys((*axes, *blocks)))
+    sized = (options.data_size,) if options.data_size else ()
+    attributes = tuple(dict.fromkeys((*axes, *blocks, *sized)))
     for column in attributes:
         refuse_varying(tidy, column)
+    if options.data_size:
+        refuse_no_sizes(tidy, options.data_size)
     designs = tidy.groupby("design", sort=False)[list(attributes)].first()
     cells = _average(tidy)
     return ScoreTable(
@@ -111,11 +124,13 @@ def load_table(path: Path, options: TableOptions) -> ScoreTable:
         designs=designs,
         scales=scales,
         sizes=sizes,
+        costs=costs_of(options, scales),
+        data_size=options.data_size,
         metrics=metrics,
         axes=axes,
         blocks=blocks,
         chance=chance,
-        lower_is_better=options.lower_is_better,
+        lower_is_better=_lower_is_better(options, listed),
         tie_band=options.tie_band,
         missing=_missing(tidy, cells, designs.index, scales, listed),
         warnings=(*warnings, *_seed_warnings(tidy, cells)),
@@ -157,6 +172,14 @@ def _chance(
         return dict(options.chance)
     column = numbers(tidy, "chance", required=False)
     return {**one_value_each(tidy, "metric", "chance", column), **options.chance}
+
+
+def _lower_is_better(options: TableOptions, metrics: tuple[str, ...]) -> frozenset[str]:
+    """The metrics of which less is better. Raises TableError on one that the table lacks."""
+    if isinstance(options.lower_is_better, bool):
+        return frozenset(metrics if options.lower_is_better else ())
+    refuse_unknown(options.lower_is_better, list(metrics), option="--lower-is-better")
+    return frozenset(options.lower_is_better)
 
 
 def _with_known_chance(

@@ -39,6 +39,7 @@ def tidy_rows(rows: pd.DataFrame, options: TableOptions) -> pd.DataFrame:
     require(rows, scores, option="--score")
     require(rows, options.blocks, option="--block")
     require(rows, options.axes, option="axes")
+    require(rows, (options.data_size,) if options.data_size else (), option="--data-size")
     seed = options.seed or ("seed" if "seed" in rows.columns else None)
     require(rows, (seed,) if seed else (), option="--seed")
     # The tidy form already says its metric; a wide table has one column for each.

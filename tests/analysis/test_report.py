@@ -73,7 +73,7 @@ def test_the_page_leads_with_verdicts_and_their_numbers(paper_report: FileReport
 def test_the_terminal_summary_names_every_pair(paper_report: FileReport):
     lines = [line for line in paper_report.summary if line.startswith(f"{FOUR} -> {SEVEN}")]
     assert lines
-    assert "transfers only in aggregate; R2 0.938" in lines[0]
+    assert "transfers only in aggregate; R² 0.938" in lines[0]
     assert f"data_mixture, {FOUR} -> {SEVEN}: transfers; decision accuracy 0.952" in "\n".join(
         paper_report.summary
     )

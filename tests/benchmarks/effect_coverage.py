@@ -136,9 +136,9 @@ CASES: dict[str, Trial] = {
     "8 effects, noise 0.2": transfer(8, 0.2),
     "20 effects, noise 0.2": transfer(20, 0.2),
     "20 effects, noise 0.5": transfer(20, 0.5),
-    "an axis of 6 designs, R2 0.5": axis(6, 0.5**0.5),
-    "an axis of 6 designs, R2 0": axis(6, 0.0),
-    "an axis of 12 designs, R2 0.9": axis(12, 0.9**0.5),
+    "an axis of 6 designs, R² 0.5": axis(6, 0.5**0.5),
+    "an axis of 6 designs, R² 0": axis(6, 0.0),
+    "an axis of 12 designs, R² 0.9": axis(12, 0.9**0.5),
     "a knee in 12 sizes": knee(12, 0.5),
     "a knee in 20 sizes": knee(20, 0.5),
 }

@@ -4,7 +4,7 @@
 
 Prints the table of docs/statistics.md. Every interval claims 95 %; the standard error of a share
 near 95 % over 2,000 trials is half a point. Truths are known by construction: normal scores of
-correlation r have R2 = r squared, Spearman's 6/pi asin(r/2), decision accuracy 1/2 + asin(r)/pi.
+correlation r have R² = r squared, Spearman's 6/pi asin(r/2), decision accuracy 1/2 + asin(r)/pi.
 """
 
 from __future__ import annotations
@@ -221,17 +221,17 @@ def matched_designs(n: int) -> Trial:
 
 
 CASES: dict[str, Trial] = {
-    f"{N} designs, R2 {R2}": normal_designs(R2, N),
-    f"{N} designs, R2 0.5": normal_designs(0.5, N),
-    f"10 designs, R2 {R2}": normal_designs(R2, 10),
+    f"{N} designs, R² {R2}": normal_designs(R2, N),
+    f"{N} designs, R² 0.5": normal_designs(0.5, N),
+    f"10 designs, R² {R2}": normal_designs(R2, 10),
     "3 blocks x 7 configurations": crossed_designs(3, 7),
     "6 blocks x 7 configurations": crossed_designs(6, 7),
-    "3 blocks of 7 designs, R2 within 0.9": blocked_designs(3, 7),
+    "3 blocks of 7 designs, R² within 0.9": blocked_designs(3, 7),
     f"{N} designs, 300 items, 3 seeds": noisy_designs(N, videos=300, seeds=3),
     "the paper's 4B-7B, 3 seeds, error 0.5": chosen_designs(seeds=3, error=0.5),
     "the paper's 4B-7B, 3 seeds, error 1.5": chosen_designs(seeds=3, error=1.5),
-    "matched pairs of 8 designs, R2 0.7": matched_designs(8),
-    "matched pairs of 21 designs, R2 0.7": matched_designs(21),
+    "matched pairs of 8 designs, R² 0.7": matched_designs(8),
+    "matched pairs of 21 designs, R² 0.7": matched_designs(21),
 }
 
 

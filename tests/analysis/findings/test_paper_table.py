@@ -1,4 +1,4 @@
-"""Golden values on the paper's own table: its six R2, and what it does not say."""
+"""Golden values on the paper's own table: its six R², and what it does not say."""
 
 from itertools import combinations
 

@@ -40,10 +40,13 @@ def test_an_axis_is_told_with_its_pairs_interval_and_what_carries_it(found: Find
     assert describe_axis_line(variant).startswith(f"variant, {FOUR} -> {SEVEN}: transfers only")
     noisy = replace(
         variant,
-        because="noise explains most differences",
+        because="noise may explain most differences",
         evidence=replace(variant.evidence, decidable=(None, 0.1)),
     )
-    assert describe_axis(noisy).endswith(f"differ – of them at {FOUR}, 10 % at {SEVEN}.")
+    assert describe_axis(noisy).endswith(
+        f"Beyond noise differ – of them at {FOUR}, 10 % at {SEVEN}. Noise may explain most"
+        " differences."
+    )
     alone = replace(variant, evidence=replace(variant.evidence, accuracy=None))
     assert describe_axis(alone) == "No pair of designs differs in this axis alone."
 
@@ -81,6 +84,6 @@ def test_what_cannot_be_tested_is_said(found: Findings):
 
 def test_a_plan_is_told_in_numbers(found: Findings):
     lines = describe_plan(found.planning[0], "points", 2)
-    assert f"R2 of {FOUR} with {SEVEN} to ±0.05: 29 designs (now 21)." in lines
+    assert f"R² of {FOUR} with {SEVEN} to ±0.05: 29 designs (now 21)." in lines
     assert any("tightest slope" in line and "points lost against running all" in line
                for line in lines)  # fmt: skip

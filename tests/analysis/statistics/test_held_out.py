@@ -1,4 +1,4 @@
-"""Held-out agreement: what items that suit a design by chance add to the usual R2."""
+"""Held-out agreement: what items that suit a design by chance add to the usual R²."""
 
 from pathlib import Path
 

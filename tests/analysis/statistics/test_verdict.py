@@ -45,7 +45,7 @@ AXIS = AxisEvidence(
         ({}, "transfers", "it holds throughout"),
         ({"r_ci": None}, "undecidable", "no interval"),
         ({"signal": False}, "undecidable", "metric at chance"),
-        ({"r_ci": (0.7, 0.95)}, "undecidable", "R2 is not surely one half"),
+        ({"r_ci": (0.7, 0.95)}, "undecidable", "R² is not surely one half"),
         ({"r_ci_believed": (-0.1, 1.0)}, "undecidable", "r may be negative with other blocks"),
         (
             {"within": {"mixture": (0.5, 0.9)}},
@@ -62,6 +62,12 @@ AXIS = AxisEvidence(
             "transfers only in aggregate",
             "one design carries it",
         ),
+        (
+            {"decidable": (0.9, 0.3)},
+            "transfers only in aggregate",
+            "noise may explain most differences",
+        ),
+        ({"decidable": (None, 0.5)}, "transfers", "it holds throughout"),
         (
             {"r_ci": (-0.9, -0.2), "r_ci_believed": (-0.9, -0.1)},
             "reverses",
@@ -108,7 +114,9 @@ def test_a_pair_of_scales_gets_the_first_clause_that_fits(
         ({"weakest_level": ("a7", 0.7)}, "transfers only in aggregate", "one level carries it"),
         ({"weakest_level": None}, "transfers", "surely ordered alike"),
         ({"accuracy": 0.7, "decidable": (0.9, 0.2)}, "undecidable",
-         "noise explains most differences"),
+         "noise may explain most differences"),
+        ({"decidable": (0.2, None)}, "transfers only in aggregate",
+         "noise may explain most differences"),
         ({"accuracy_ci": (0.4, 1.0), "aggregate": False}, "undecidable",
          "too few pairs, or too little agreement, to tell"),
     ],

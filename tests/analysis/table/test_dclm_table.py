@@ -5,6 +5,7 @@ from score_tables import DCLM
 
 from analysis.findings.compare import compare_scales
 from analysis.findings.pair import Pair
+from analysis.findings.sentences import describe_pair
 from analysis.table.table import ScoreTable, TableOptions, load_table
 
 OPTIONS = TableOptions.parse(design="dataset", scale="size", score="Core,Core_v1,mmlu", seed="seed")
@@ -56,3 +57,16 @@ def test_noise_is_told_only_where_runs_repeat(pairs: Pairs):
 def test_few_designs_are_warned_of(pairs: Pairs):
     assert any("only 11 designs" in w for w in pairs["Core", "400M", "7B"].warnings)
     assert not any("only" in w for w in pairs["Core", "1B", "7B"].warnings)
+
+
+def test_an_order_that_holds_is_not_called_decided_where_no_two_designs_clear_their_noise(
+    pairs: Pairs,
+):
+    pair = pairs["Core", "1B", "7B"]
+    assert (pair.verdict, pair.verdict_because) == (
+        "transfers only in aggregate",
+        "noise may explain most differences",
+    )
+    assert pair.verdict_evidence.decidable == (0.0, 0.0)
+    said = describe_pair(pair, unit="points", digits=2)
+    assert "0 % at 1B (4 degrees of freedom), 0 % at 7B (1 degree of freedom)" in said
