@@ -150,6 +150,7 @@ def stage_memory(
     devices: int | None = None,
     sharding: Sharding = "ddp",
     micro_batch: int | None = None,
+    checkpointing: bool | None = None,
 ) -> StageMemory:
     """Memory of a planned stage on each of its devices.
 
@@ -160,12 +161,21 @@ def stage_memory(
         devices: instead of the GPUs that the file gives it.
         sharding: what each holds.
         micro_batch: samples on one device at once, instead of what the file says or `auto` takes.
+        checkpointing: instead of `execution.activation_checkpointing`.
     """
     identity = node.identity
     over = devices or max(1, math.floor(node.gpus))
     if isinstance(identity, TrainIdentity):
+        recompute = plan.sweep.execution.activation_checkpointing
         return _trained(
-            plan, node, identity, sizes, devices=over, sharding=sharding, asked=micro_batch
+            plan,
+            node,
+            identity,
+            sizes,
+            devices=over,
+            sharding=sharding,
+            asked=micro_batch,
+            checkpointing=recompute if checkpointing is None else checkpointing,
         )
     if isinstance(identity, EvaluateIdentity):
         return _evaluated(plan, node, identity, sizes, asked=micro_batch)
@@ -181,6 +191,7 @@ def _trained(
     devices: int,
     sharding: Sharding,
     asked: int | None,
+    checkpointing: bool,
 ) -> StageMemory:
     execution = plan.sweep.execution
     share = math.ceil(identity.batch_size / devices)
@@ -196,7 +207,7 @@ def _trained(
             load,
             precision=identity.precision,
             accumulates=size < share,
-            checkpointing=execution.activation_checkpointing,
+            checkpointing=checkpointing,
             fused=execution.fused_optimiser,
             devices=devices,
             sharding=sharding,
@@ -293,7 +304,12 @@ def _as_run(plan: Plan, node: StageNode, sizes: ModelSizes, device: float) -> St
 
 
 def devices_needed(
-    plan: Plan, node: StageNode, sizes: ModelSizes, *, device: float
+    plan: Plan,
+    node: StageNode,
+    sizes: ModelSizes,
+    *,
+    device: float,
+    checkpointing: bool | None = None,
 ) -> StageMemory | None:
     """The fewest devices that hold a stage; None where `MOST_DEVICES` do not.
 
@@ -303,11 +319,18 @@ def devices_needed(
     Args:
         plan, node, sizes: as `stage_memory` takes them.
         device: bytes of one.
+        checkpointing: instead of `execution.activation_checkpointing`.
     """
-    return next((each for each in _ways(plan, node, sizes) if each.fits(device)), None)
+    ways = _ways(plan, node, sizes, checkpointing)
+    return next((each for each in ways if each.fits(device)), None)
 
 
-def _ways(plan: Plan, node: StageNode, sizes: ModelSizes) -> Iterator[StageMemory]:
+def _ways(
+    plan: Plan,
+    node: StageNode,
+    sizes: ModelSizes,
+    checkpointing: bool | None,  # noqa: FBT001 - a value to hand on
+) -> Iterator[StageMemory]:
     given = plan.sweep.execution.micro_batch
     trains = node.kind == "train"
     shardings: tuple[Sharding, ...] = ("ddp", "fsdp")
@@ -318,6 +341,12 @@ def _ways(plan: Plan, node: StageNode, sizes: ModelSizes) -> Iterator[StageMemor
         for size in AUTO_SIZES if given == "auto" else (given,):
             for sharding in shardings if devices > 1 else ("ddp",):
                 yield stage_memory(
-                    plan, node, sizes, devices=devices, sharding=sharding, micro_batch=size
+                    plan,
+                    node,
+                    sizes,
+                    devices=devices,
+                    sharding=sharding,
+                    micro_batch=size,
+                    checkpointing=checkpointing,
                 )
         devices *= 2

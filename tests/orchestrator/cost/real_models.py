@@ -1,5 +1,7 @@
 """Real models of planned sizes, and batches for them, to hold the cost model to."""
 
+from typing import Any
+
 import torch
 from torch.profiler import ProfilerActivity, profile
 
@@ -60,7 +62,9 @@ def peak_bytes(run):
     """Most bytes that torch's own allocator held at one time beyond those before `run`."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         run()
-    found = profiled.profiler.kineto_results.events()
+    assert profiled.profiler is not None
+    kineto: Any = profiled.profiler.kineto_results
+    found = kineto.events()
     changes = [event for event in found if event.name() == "[memory]"]
     held = most = 0
     for event in sorted(changes, key=lambda event: event.start_ns()):
