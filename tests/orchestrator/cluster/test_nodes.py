@@ -1,0 +1,93 @@
+"""A running cluster of two nodes: our code goes there, and each node is asked first."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from apollo_core.errors import BadInput
+from orchestrator.engine.ray.nodes import ask_nodes, require_nodes
+from orchestrator.engine.ray.shipping import code_digest, runtime_environment
+
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def two_nodes(tmp_path_factory):
+    """A driver connected to a cluster that was there before, with our code shipped to it."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    ray.shutdown()
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    try:
+        cluster.add_node(num_cpus=1)
+        cluster.add_node(num_cpus=1)
+        ray.init(
+            address=cluster.address,
+            log_to_driver=False,
+            runtime_env=runtime_environment(tmp_path_factory.mktemp("sent"), ship=True),
+        )
+        yield cluster
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def test_workers_import_the_code_that_was_sent_and_not_what_is_installed(two_nodes):
+    import ray
+
+    @ray.remote
+    def where():
+        import apollo_core
+        import orchestrator.engine.ray.shipping as shipping
+
+        return apollo_core.__file__, shipping.code_digest()
+
+    place, digest = ray.get(where.remote())
+    assert "working_dir_files" in place
+    assert digest == code_digest()
+
+
+def test_nodes_that_see_the_store_pass_and_nothing_is_left_in_it(two_nodes, tmp_path):
+    found = require_nodes(tmp_path)
+    assert len(found) == 2  # a head without processors runs no stages and is not asked
+    assert all(abs(node.skew) < 5 and not node.differs for node in found)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_node_that_does_not_see_the_store_is_named(two_nodes, tmp_path, monkeypatch):
+    from orchestrator.engine.ray import nodes
+
+    # Both nodes share this machine's files: that the driver alone has another is made by hand.
+    write = Path.write_text
+
+    def elsewhere(path, text):
+        write(path, text)
+        shutil.move(path.parent, tmp_path / "only-the-driver-sees-this")
+
+    monkeypatch.setattr(nodes, "_LOOKS", 1)
+    monkeypatch.setattr(Path, "write_text", elsewhere)
+    with pytest.raises(BadInput, match=r"node .*: does not see the store .*--store") as raised:
+        require_nodes(tmp_path / "store")
+    assert len(str(raised.value).splitlines()) == 2
+
+
+def test_a_node_with_other_code_is_told_from_one_with_ours(two_nodes, tmp_path, monkeypatch):
+    from orchestrator.engine.ray import shipping
+
+    monkeypatch.setattr(shipping, "code_digest", lambda: "of another version")
+    found = ask_nodes(tmp_path)
+    assert all("leave out --no-ship" in node.problems[0] for node in found)
+
+
+def test_nothing_of_the_environment_is_sent(monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    sent = runtime_environment(tmp_path, ship=True)
+    assert set(sent) == {"working_dir"}
+    assert sorted(path.name for path in Path(sent["working_dir"]).iterdir()) == [
+        "apollo_core",
+        "orchestrator",
+    ]
+    assert not list(tmp_path.rglob("__pycache__"))
+    assert runtime_environment(tmp_path, ship=False) == {}
