@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -19,12 +20,13 @@ from orchestrator.store.sweep_record import SweepRecord
 from orchestrator.watching.estimates import Estimates
 from orchestrator.watching.from_run import RunWatch
 from orchestrator.watching.lines import counts_words, running_lines
-from orchestrator.watching.screen import screen
+from orchestrator.watching.screen import counted_bar, screen
 from orchestrator.watching.snapshot import Sights, Snapshot
 
 Count = Callable[[int, int], None]
 
 _LIVE_EVERY = 1.0
+_COUNT_EVERY = 0.2
 _LINES_EVERY = 15.0
 
 
@@ -63,16 +65,26 @@ class Progress:
     @contextmanager
     def counting(self, what: str) -> Iterator[Count]:
         """Show a count of files or the like while the block runs."""
-        last = 0.0
+        last, most = 0.0, 0
+        shown = contextlib.ExitStack()
+        live = shown.enter_context(_still(self._console)) if self._live else None
 
         def count(done: int, total: int) -> None:
-            nonlocal last
-            every = _LIVE_EVERY if self._live else _LINES_EVERY
-            if done == total or time.monotonic() - last > every:
-                last = time.monotonic()
+            nonlocal last, most
+            most = total
+            every = _COUNT_EVERY if live else _LINES_EVERY
+            if done < total and time.monotonic() - last < every:
+                return
+            last = time.monotonic()
+            if live:
+                live.update(counted_bar(what, done, total), refresh=True)
+            else:
                 self.say(f"{what}: {done} of {total}")
 
-        yield count
+        with shown:
+            yield count
+        if live and most:
+            self.say(f"{what}: {most}")
 
     @contextmanager
     def showing(
@@ -113,15 +125,8 @@ class Progress:
             self.say(f"{counts}  done {name} ({outcome.seconds:.1f} s)")
 
     def _show_live(self, view: _View, stop: threading.Event) -> None:
-        # An engine silences stdout meanwhile; two parties replacing it would undo each other.
-        with Live(
-            self._drawn(view),
-            console=self._console,
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        ) as live:
+        with _still(self._console) as live:
+            live.update(self._drawn(view), refresh=True)
             while not stop.wait(_LIVE_EVERY):
                 live.update(self._drawn(view), refresh=True)
 
@@ -134,6 +139,18 @@ class Progress:
         while not stop.wait(_LINES_EVERY):
             for line in running_lines(view.snapshot()):
                 self.say(line)
+
+
+def _still(console: Console) -> Live:
+    """A display that is drawn when told to, and gone at the end."""
+    # An engine silences stdout meanwhile; two parties replacing it would undo each other.
+    return Live(
+        console=console,
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
 
 
 @dataclass(frozen=True)

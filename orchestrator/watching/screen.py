@@ -48,6 +48,17 @@ def screen(snapshot: Snapshot, *, height: int, width: int) -> RenderableType:
     return Group(*parts)
 
 
+def counted_bar(what: str, done: int, total: int) -> Table:
+    """A count with its bar, in one line."""
+    share = done / total if total else 0.0
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1)
+    table.add_column(no_wrap=True)
+    table.add_row(what, Bar({"running": share, "waiting": 1 - share}), f"{done}/{total}")
+    return table
+
+
 def counts_line(snapshot: Snapshot) -> str:
     """`14 of 58 stages done, 2 running, 41 waiting, 1 failed`."""
     counts = snapshot.counts
