@@ -164,7 +164,7 @@ def stage_memory(
         checkpointing: instead of `execution.activation_checkpointing`.
     """
     identity = node.identity
-    over = devices or max(1, math.floor(node.gpus))
+    over = devices or node.processes
     if isinstance(identity, TrainIdentity):
         recompute = plan.sweep.execution.activation_checkpointing
         return _trained(
