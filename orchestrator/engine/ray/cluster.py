@@ -10,10 +10,13 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from apollo_core.errors import ApolloError, BadInput
 from apollo_core.redaction import redact
-from orchestrator.engine.room import Capacity
+from orchestrator.engine.ray.gpu_memory import gpu_bytes
+from orchestrator.engine.ray.shipping import runtime_environment
+from orchestrator.engine.room import Capacity, Node
 from orchestrator.store import failures
 
 # Stages exchange files, not objects, so the shared memory stays close to Ray's least (75 MiB).
@@ -24,6 +27,8 @@ _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "1",
+    # Every end of a worker is told to us: we count, not Tune.
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
@@ -35,13 +40,16 @@ _QUIET = {
 
 
 @contextlib.contextmanager
-def cluster(address: str | None, cpus: int | None, temporary: Path) -> Iterator[None]:
+def cluster(
+    address: str | None, cpus: int | None, temporary: Path, *, ship: bool = True
+) -> Iterator[None]:
     """Be connected to the cluster at `address`, else to a new one on this machine, meanwhile.
 
     Args:
         address: of a running cluster.
         cpus: of a new one; None takes the machine's.
-        temporary: folder of a new one's sockets and logs.
+        temporary: folder of a new one's sockets and logs, and of the code for a running one.
+        ship: send our code to a running one.
     """
     _set_environment(_QUIET if address else {**_QUIET, **_own_token()})
     import ray
@@ -51,7 +59,7 @@ def cluster(address: str | None, cpus: int | None, temporary: Path) -> Iterator[
         return
     try:
         with _own_signals():
-            _connect(address, cpus, temporary)
+            _connect(address, cpus, temporary, ship=ship)
         yield
     finally:
         ray.shutdown()
@@ -79,13 +87,15 @@ def _set_environment(values: Mapping[str, str]) -> None:
         os.environ.setdefault(name, value)
 
 
-def _connect(address: str | None, cpus: int | None, temporary: Path) -> None:
+def _connect(address: str | None, cpus: int | None, temporary: Path, *, ship: bool) -> None:
     import ray
 
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address is not None:
         try:
-            ray.init(address=address, **quiet)
+            ray.init(
+                address=address, runtime_env=runtime_environment(temporary, ship=ship), **quiet
+            )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise BadInput(f"--address {redact(address)}: {failures.one_line(error)}") from error
         return
@@ -106,9 +116,30 @@ def _connect(address: str | None, cpus: int | None, temporary: Path) -> None:
         ) from error
 
 
-def cluster_capacity() -> Capacity:
-    """What the connected cluster has in all, right now."""
-    import ray
+def cluster_capacity(gpu_memory: float | None = None, *, with_memory: bool = False) -> Capacity:
+    """The connected cluster's machines, without those that are about to be taken back.
 
-    resources = ray.cluster_resources()
-    return Capacity(cpus=resources.get("CPU", 0.0), gpus=resources.get("GPU", 0.0))
+    Args:
+        gpu_memory: bytes of each GPU; None asks the machines.
+        with_memory: whether anybody wants to know it.
+    """
+    import ray
+    from ray._private.state import state
+
+    leaving = state.get_draining_nodes()
+    return Capacity.of(
+        Node(
+            name=told["NodeID"],
+            cpus=told["Resources"].get("CPU", 0.0),
+            gpus=told["Resources"].get("GPU", 0.0),
+            gpu_bytes=_gpu_memory(told, gpu_memory) if with_memory else 0.0,
+        )
+        for told in ray.nodes()
+        if told["Alive"] and told["NodeID"] not in leaving
+    )
+
+
+def _gpu_memory(told: Mapping[str, Any], given: float | None) -> float:
+    if not told["Resources"].get("GPU"):
+        return 0.0
+    return gpu_bytes(told["NodeID"]) if given is None else given

@@ -1,45 +1,36 @@
-"""Tune's questions answered by the frontier: which stage next, and what became of it."""
+"""Tune's two ways to talk to us: a `Searcher` that it asks, a `Callback` that it tells."""
 
 from __future__ import annotations
 
-import time
+import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.engine.engine import OnOutcome
-from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.outcome import StageOutcome
-from orchestrator.engine.ray.cluster import cluster_capacity
-from orchestrator.engine.task import StageTask
-from orchestrator.store import failures
-from orchestrator.store.store import Store
+from orchestrator.engine.ray.hand_out import HandOut
+from orchestrator.engine.ray.loss import loss_of
 
 if TYPE_CHECKING:
+    from ray import tune
+    from ray.tune.experiment import Trial
     from ray.tune.search import Searcher
 
 
-def searcher(frontier: Frontier, on_outcome: OnOutcome) -> Searcher:
-    """A search algorithm that hands out the frontier's stages and tells it their ends."""
+def searcher(stages: HandOut) -> Searcher:
+    """A search algorithm that hands out stages and takes their outcomes."""
     from ray.tune.search import Searcher
 
-    class FrontierSearcher(Searcher):
-        """Suggests the frontier's next stage; forgets nothing that the store does not know."""
+    class StageSearcher(Searcher):
+        """Suggests the next stage; remembers nothing that the store does not know."""
 
         def __init__(self) -> None:
             super().__init__(metric=None, mode=None)
-            self._keys: dict[str, str] = {}
 
         # Ray's own annotation leaves out FINISHED, which is a string.
         def suggest(  # pyright: ignore[reportIncompatibleMethodOverride]
             self, trial_id: str
         ) -> dict[str, str] | str | None:
-            if frontier.is_finished:
-                return Searcher.FINISHED
-            task = frontier.next(cluster_capacity())
-            if task is None:
-                return None
-            self._keys[trial_id] = task.key
-            return {"task": task.model_dump_json()}
+            return Searcher.FINISHED if stages.is_finished else stages.next(trial_id)
 
         def on_trial_complete(
             self,
@@ -47,12 +38,9 @@ def searcher(frontier: Frontier, on_outcome: OnOutcome) -> Searcher:
             result: dict[str, Any] | None = None,
             error: bool = False,  # noqa: FBT001, FBT002 - Tune's signature
         ) -> None:
-            key = self._keys.pop(trial_id)
             outcome = (result or {}).get("outcome")
-            if error or not isinstance(outcome, StageOutcome):
-                outcome = _gave_up(frontier.task(key))
-            frontier.end(outcome)
-            on_outcome(outcome)
+            if not error and isinstance(outcome, StageOutcome):
+                stages.ended(trial_id, outcome)
 
         def __reduce__(self) -> tuple[type[str], tuple[()]]:
             # Tune pickles its settings for a restore that never happens here.
@@ -64,13 +52,30 @@ def searcher(frontier: Frontier, on_outcome: OnOutcome) -> Searcher:
         def restore(self, checkpoint_path: str) -> None:
             """Nothing to restore."""
 
-    return FrontierSearcher()
+    return StageSearcher()
 
 
-def _gave_up(task: StageTask) -> StageOutcome:
-    tries = failures.INFRA_RETRIES + 1
-    message = f"its worker went away {tries} times (killed, out of memory, or its machine lost)"
-    folder = Store(Path(task.store)).attempts_folder(task.key)
-    attempt = len(failures.recorded(folder)) + 1
-    failures.record(folder, failures.Failure(failures.INFRA, message, attempt, time.time()))
-    return StageOutcome(task.key, "failed", failure_class=failures.INFRA, message=message)
+def loss_listener(stages: HandOut) -> tune.Callback:
+    """A callback that tells of lost workers; a searcher is not told why."""
+    from ray import tune
+
+    class LossListener(tune.Callback):
+        """Called after the searcher was told that a trial failed, before it is asked again."""
+
+        def on_trial_error(
+            self, iteration: int, trials: list[Trial], trial: Trial, **info: object
+        ) -> None:
+            stages.lost(trial.trial_id, loss_of(_error_of(trial)))
+
+        def __reduce__(self) -> tuple[type[str], tuple[()]]:
+            return str, ()
+
+    return LossListener()
+
+
+def _error_of(trial: Trial) -> BaseException | None:
+    """What ended a trial. Tune's own getter looks into a storage that is not written to yet."""
+    path = trial.pickled_error_file
+    if path is None or not Path(path).is_file():
+        return None
+    return pickle.loads(Path(path).read_bytes())

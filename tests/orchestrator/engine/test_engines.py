@@ -1,49 +1,34 @@
 """One contract, two engines."""
 
-import os
+import json
 import threading
-from pathlib import Path
 
 import pytest
+from ray_machines import Machines
 from tiny_stages import digest_stage, key_of, runs, tiny_task
 
 from apollo_core.errors import BadInput
 from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.local_engine import LocalEngine
-from orchestrator.engine.ray.cluster import cluster as ray_cluster
 from orchestrator.engine.ray.ray_engine import RayEngine
 from orchestrator.engine.ray.trial import placement
 from orchestrator.store.scratch import scratch_folder
 from orchestrator.store.store import Store
 
 
-@pytest.fixture(scope="module", autouse=True)
-def stages_are_importable():
-    """Ray's workers are new processes: they find the tests' stage functions by PYTHONPATH."""
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [str(Path(__file__).parents[1]), before])
-    )
-    yield
-    if before is None:
-        del os.environ["PYTHONPATH"]
-    else:
-        os.environ["PYTHONPATH"] = before
-
-
 @pytest.fixture(scope="module")
-def cluster(stages_are_importable):
+def cluster():
     """One Ray for the module: starting it takes seconds."""
-    with scratch_folder(longest=40) as folder, ray_cluster(None, 2, folder):
-        yield
+    with scratch_folder(longest=40) as folder, Machines(folder) as machines:
+        machines.add(cpus=2)
+        yield machines.address
 
 
 @pytest.fixture(params=["local", "ray"])
 def engine(request):
     if request.param == "local":
         return LocalEngine()
-    request.getfixturevalue("cluster")
-    return RayEngine()
+    return RayEngine(address=request.getfixturevalue("cluster"), ship=False)
 
 
 @pytest.fixture
@@ -102,7 +87,7 @@ def test_a_stage_that_is_done_already_is_not_run(engine, store, tmp_path):
 
 def test_both_engines_leave_the_same_bytes(store, tmp_path, cluster):
     results = []
-    for name, engine in (("one", LocalEngine()), ("two", RayEngine())):
+    for name, engine in (("one", LocalEngine()), ("two", RayEngine(address=cluster, ship=False))):
         root = tmp_path / name
         Store(root).prepare()
         run(engine, [tiny_task(root, "a"), tiny_task(root, "b", parents=("a",))])
@@ -115,7 +100,7 @@ def test_a_killed_worker_is_replaced_and_the_stage_tried_again(store, tmp_path, 
         tiny_task(store.root, "killed once", where=tmp_path),
         tiny_task(store.root, "after", parents=("killed once",), where=tmp_path),
     ]
-    outcomes = run(RayEngine(), tasks)
+    outcomes = run(RayEngine(address=cluster, ship=False), tasks)
     assert outcomes["after"].status == "done"
     assert runs(tmp_path) == ["killed once", "killed once", "after"]
     (failure,) = store.failures(key_of("killed once"))
@@ -123,7 +108,10 @@ def test_a_killed_worker_is_replaced_and_the_stage_tried_again(store, tmp_path, 
 
 
 def test_a_worker_that_is_always_killed_ends_as_an_infra_failure(store, tmp_path, cluster):
-    outcomes = run(RayEngine(), [tiny_task(store.root, "killed always", where=tmp_path)])
+    outcomes = run(
+        RayEngine(address=cluster, ship=False),
+        [tiny_task(store.root, "killed always", where=tmp_path)],
+    )
     assert outcomes["killed always"].failure_class == "infra"
     assert len(runs(tmp_path)) == 4
     assert len(store.failures(key_of("killed always"))) == 4
@@ -139,11 +127,37 @@ def test_a_worker_that_is_always_killed_ends_as_an_infra_failure(store, tmp_path
 )
 def test_a_stage_of_several_gpus_holds_one_bundle_for_each(gpus, bundles):
     task = tiny_task("store", "a", cpus=4, gpus=gpus)
-    held = placement({"task": task.model_dump_json()})
+    held = placement({"task": task.model_dump_json(), "place": "[]"})
     assert held.bundles == bundles
     assert held.strategy == "PACK"
 
 
-def test_a_stage_larger_than_this_machine_is_refused_before_anything_runs(store, cluster):
+@pytest.mark.parametrize(
+    ("over", "strategy", "on"), [((2,), "STRICT_PACK", "n0"), ((1, 1), "PACK", None)]
+)
+def test_a_stage_is_placed_on_the_machine_that_was_chosen_or_over_several(over, strategy, on):
+    place = [
+        {"node": f"n{n}", "count": count, "cpus": 2.0, "gpu": 1.0} for n, count in enumerate(over)
+    ]
+    task = tiny_task("store", "a", cpus=4, gpus=2)
+    held = placement({"task": task.model_dump_json(), "place": json.dumps(place)})
+    assert held.bundles == [{"CPU": 2, "GPU": 1}] * 2
+    assert held.strategy == strategy
+    assert held._bound.kwargs.get("_soft_target_node_id") == on
+
+
+def test_a_stage_larger_than_this_machine_is_refused_before_anything_runs(store):
     with pytest.raises(BadInput, match="--address"):
         run(RayEngine(), [tiny_task(store.root, "a", gpus=64)])
+
+
+def test_a_stage_function_that_workers_cannot_import_is_refused_before_anything_runs(store):
+    def of_this_test(identity, context):
+        raise AssertionError
+
+    for stage in (of_this_test, lambda identity, context: None):
+        with pytest.raises(BadInput, match=r"stage function .*top level of a module"):
+            RayEngine().run(
+                Frontier([tiny_task(store.root, "a")]), run_stage=stage, on_outcome=print
+            )
+    assert not store.attempts_folder(key_of("a")).exists()

@@ -1,0 +1,133 @@
+"""The process that talks to Ray: a child of the command, so that no end of Ray is the command's.
+
+Ray ends a driver's process by itself, without an exception: when it has lost the cluster's head,
+and when any thread still touches an object after its shutdown. Here that costs a child, which the
+engine starts again or reports. The child reads its job from stdin and tells what happens on
+stdout. When stdin ends, the command is gone or wants to stop: workers are asked to stop, which
+gives their leases back, and the child ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from apollo_core.errors import ApolloError, BadInput
+from orchestrator.engine.engine import refuse_what_never_fits
+from orchestrator.engine.ray.cluster import cluster, cluster_capacity
+from orchestrator.engine.ray.hand_out import HandOut, Tell
+from orchestrator.engine.ray.job import STOP_WITHIN, Job
+from orchestrator.engine.ray.nodes import require_nodes
+from orchestrator.engine.ray.searcher import loss_listener, searcher
+from orchestrator.engine.ray.stopping import stop_workers
+from orchestrator.engine.ray.trial import placement, trainable
+
+if TYPE_CHECKING:
+    from ray.tune.experiment import Trial
+
+_MANY = 10_000
+
+
+def main() -> None:
+    """Do the job on stdin."""
+    channel = _own_stdout()
+
+    def tell(message: tuple[Any, ...]) -> None:
+        pickle.dump(message, channel)
+        channel.flush()
+
+    job: Job = pickle.load(sys.stdin.buffer)
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    try:
+        _do(job, tell)
+    except Exception:
+        traceback.print_exc()
+        os._exit(1)
+    # What Ray leaves to the end of the interpreter may not come to one.
+    os._exit(0)
+
+
+def _do(job: Job, tell: Tell) -> None:
+    try:
+        with cluster(job.address, job.cpus, job.temporary):
+            tell(("connected",))
+            drive(job, tell)
+            tell(("finished",))
+    except BadInput as error:
+        tell(("refused", str(error)))
+    except ApolloError as error:
+        tell(("failed", str(error)))
+
+
+def drive(job: Job, tell: Tell) -> None:
+    """Run everything that can be run on the connected cluster."""
+    from ray import tune
+
+    if job.address is None:
+        refuse_what_never_fits(job.frontier.unfinished(), cluster_capacity())
+    else:
+        require_nodes(Path(job.frontier.unfinished()[0].store))
+    with_memory = any(task.memory for task in job.frontier.unfinished())
+    stages = HandOut(
+        job.frontier,
+        tell,
+        lambda: cluster_capacity(job.gpu_bytes, with_memory=with_memory),
+        patience=job.patience,
+    )
+    for name in ("ray.tune", "ray.air", "ray.train"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    tune.Tuner(
+        tune.with_resources(trainable(job.run_stage), placement),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher(stages),
+            num_samples=-1,
+            # Without it Tune prepares one trial at a time; the frontier decides what fits.
+            max_concurrent_trials=_MANY,
+            reuse_actors=True,
+            trial_name_creator=_trial_name,
+            trial_dirname_creator=_trial_name,
+        ),
+        run_config=tune.RunConfig(
+            name="stages",
+            storage_path=str(job.temporary / "tune"),
+            verbose=0,
+            callbacks=[loss_listener(stages)],
+            failure_config=tune.FailureConfig(max_failures=0),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+        ),
+    ).fit()
+
+
+def _trial_name(trial: Trial) -> str:
+    return trial.trial_id  # the default spells out the whole config, beyond what a path can hold
+
+
+def _own_stdout() -> BinaryIO:
+    """The pipe to the parent; what Ray and Tune print goes nowhere."""
+    channel = os.fdopen(os.dup(1), "wb")
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    return channel
+
+
+def _stop_with_parent() -> None:
+    sys.stdin.buffer.read()
+    # Whatever hangs: a cluster without its head answers nothing.
+    threading.Timer(STOP_WITHIN, os._exit, (1,)).start()
+    with contextlib.suppress(Exception):
+        stop_workers(within=STOP_WITHIN / 2)
+        import ray
+
+        ray.shutdown()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
