@@ -10,6 +10,7 @@ from pathlib import Path
 from apollo_core.execution import Execution
 from apollo_core.stages.context import Event, StageContext
 from apollo_core.stages.identity import StageIdentity
+from orchestrator.engine.stage_usage import StageUsage
 from orchestrator.engine.stall_watch import stall_watch
 from orchestrator.engine.task import StageTask
 from orchestrator.store import cause_of_death, lease
@@ -77,6 +78,7 @@ def _run(
 ) -> None:
     """Run the stage, with its events written and its silence watched."""
     cause_of_death.note_beginning(work.folder)
+    usage = StageUsage()
     with (
         EventLog(work.metrics, earlier) as events,
         stall_watch(execution.stall_minutes, work.folder / cause_of_death.STACK) as alive,
@@ -85,7 +87,7 @@ def _run(
         def report(event: Event) -> None:
             held.check()
             alive()
-            events.write(event)
+            events.write(usage.beside(event))
 
         run_stage(task.identity, _context(store, task, work, execution, report))
 
