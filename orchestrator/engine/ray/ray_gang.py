@@ -1,0 +1,148 @@
+"""The ranks of a stage as actors in the trial's own placement group, one in each bundle.
+
+The trial itself holds nothing: its head bundle is empty. When it goes, Ray ends its actors.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import struct
+import threading
+from collections.abc import Sequence
+from queue import SimpleQueue
+from typing import Any
+
+from apollo_core.stages.context import Event
+from orchestrator.engine.gang import Gone, Job, Message, RankFailed, Told, run_job
+from orchestrator.store.retries import INFRA
+
+_INTERFACE_ADDRESS = 0x8915  # SIOCGIFADDR, linux/sockios.h
+
+
+class Rank:
+    """One rank, in a process of its own. Its methods answer one at a time.
+
+    The stage runs in a thread, so that they can answer meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._told: SimpleQueue[Message] = SimpleQueue()
+        self._heard: SimpleQueue[None] = SimpleQueue()
+        self._waits = False
+
+    def address(self) -> str:
+        """Of this rank's machine."""
+        import ray
+
+        return ray.util.get_node_ip_address()
+
+    def start(self, job: Job, *, address: str) -> None:
+        """Begin; ranks talk to each other over the network interface of this address."""
+        # By a host's name gloo finds its loopback, on many a machine.
+        os.environ["GLOO_SOCKET_IFNAME"] = _interface_of(address)
+        threading.Thread(target=self._run, args=(job,), name="stage", daemon=True).start()
+
+    def next(self) -> Message:
+        """The next message; if the last was a report, the stage goes on first."""
+        if self._waits:
+            self._heard.put(None)
+        message = self._told.get()
+        self._waits = isinstance(message, Told)
+        return message
+
+    def _run(self, job: Job) -> None:
+        self._told.put(run_job(job, self._report))
+
+    def _report(self, event: Event) -> None:
+        self._told.put(Told(event))
+        self._heard.get()
+
+
+class RayGang:
+    """Actors in the bundles of the placement group that this process is in.
+
+    Args:
+        size: how many; there are as many bundles.
+        cpus, gpus: what each holds.
+    """
+
+    def __init__(self, size: int, *, cpus: float, gpus: float) -> None:
+        import ray
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+        group = ray.util.get_current_placement_group()
+        assert group is not None
+        self.size = size
+        actor: Any = ray.remote(Rank)
+        self._ranks: list[Any] = [
+            actor.options(
+                num_cpus=cpus,
+                num_gpus=gpus,
+                scheduling_strategy=PlacementGroupSchedulingStrategy(group, bundle),
+            ).remote()
+            for bundle in range(size)
+        ]
+        self._addresses: list[str] = []
+        self._coming: dict[Any, int] = {}
+        self._waits: int | None = None
+        self.is_alive = True
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Give each rank its part."""
+        import ray
+        from ray.exceptions import RayActorError
+
+        if not self._addresses:
+            try:
+                self._addresses = ray.get([rank.address.remote() for rank in self._ranks])
+            except RayActorError as error:
+                raise RankFailed(0, self.size, INFRA, " ".join(str(error).split())) from None
+        alone = len(set(self._addresses)) == 1
+        for rank, job, address in zip(self._ranks, jobs, self._addresses, strict=True):
+            rank.start.remote(job, address="127.0.0.1" if alone else address)
+        self._waits = None
+        self._coming = {each.next.remote(): rank for rank, each in enumerate(self._ranks)}
+
+    def next(self, timeout: float | None) -> tuple[int, Message] | None:
+        """See `Gang.next`."""
+        import ray
+        from ray.exceptions import RayActorError
+
+        if self._waits is not None:
+            self._coming[self._ranks[self._waits].next.remote()] = self._waits
+            self._waits = None
+        ready, _ = ray.wait(list(self._coming), num_returns=1, timeout=timeout)
+        if not ready:
+            return None
+        rank = self._coming.pop(ready[0])
+        try:
+            message: Message = ray.get(ready[0])
+        except RayActorError as error:
+            return rank, Gone(" ".join(str(error).split()))
+        if isinstance(message, Told):
+            self._waits = rank
+        return rank, message
+
+    def stop(self) -> None:
+        """Kill every actor."""
+        import ray
+
+        self.is_alive = False
+        for rank in self._ranks:
+            ray.kill(rank)
+
+
+def _interface_of(address: str) -> str:
+    """The name of this machine's network interface that has an address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        for _, name in socket.if_nameindex():
+            wanted = struct.pack("256s", name.encode())
+            try:
+                found = fcntl.ioctl(asked.fileno(), _INTERFACE_ADDRESS, wanted)
+            except OSError:  # it has no address of this kind
+                continue
+            if socket.inet_ntoa(found[20:24]) == address:
+                return name
+    raise OSError(f"no network interface of this machine has the address {address}")

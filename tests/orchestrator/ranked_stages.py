@@ -1,0 +1,51 @@
+"""Stages whose ranks fail, die or wait as their names say; no torch, so they take milliseconds."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from tiny_stages import CORPUS, name_of
+
+from apollo_core.errors import Diverged
+
+
+def ranked_stage(identity, context):
+    """The last rank does what the stage's name says, and meanwhile the others wait for it.
+
+    The first reports four steps and leaves how many ranks there were.
+    """
+    name, seat = name_of(identity), context.seat
+    attempt = note_rank(context, name)
+    if seat.rank == seat.size - 1:
+        fail(name, attempt)
+    elif any(word in name for word in ("memory", "killed", "diverges")):
+        time.sleep(600 if "once" not in name or attempt == 1 else 0)
+    for step in range(1, 5):
+        context.report({"step": step, "steps": 4, "rank": seat.rank})
+    if seat.rank == 0:
+        (context.out / "ranks.txt").write_text(str(seat.size))
+
+
+def fail(name, attempt):
+    if "memory" in name:
+        raise MemoryError("no room for 3 TiB")
+    if "diverges" in name:
+        raise Diverged("loss is NaN at step 4")
+    if "killed always" in name or ("killed once" in name and attempt == 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def note_rank(context, name):
+    """Leave a trace of this process; how often this rank has run the stage."""
+    folder = Path(context.locations[CORPUS])
+    seat = context.seat
+    mine = f"{name}.{seat.rank}."
+    before = len([path for path in folder.iterdir() if path.name.startswith(mine)])
+    (folder / f"{mine}{before}.{os.getpid()}").touch()
+    return before + 1
+
+
+def pids(folder, name=""):
+    """Processes that ran ranks so far."""
+    return {int(path.suffix[1:]) for path in Path(folder).iterdir() if path.name.startswith(name)}
