@@ -7,6 +7,7 @@
        |- BadData          media or a manifest cannot be used (class "data": no retry)
        |  |- DecodeFailed  one media file: path, reason
        |- Diverged         loss became NaN or infinite (class "diverged": no retry)
+       |- DamagedResult     a result that the stage starts from has changed (class "damaged")
        |- LeaseLost        another driver took the stage over (class "lease": stop at once)
 
 A Ray worker's error crosses a process border, so each class pickles to itself: the constructor's
@@ -68,6 +69,12 @@ class Diverged(StageFailed):
     """The loss became NaN or infinite: a deterministic retry would diverge again."""
 
     failure_class = "diverged"
+
+
+class DamagedResult(StageFailed):
+    """A result that the stage starts from is no longer what was stored: it has to be made again."""
+
+    failure_class = "damaged"
 
 
 class LeaseLost(StageFailed):

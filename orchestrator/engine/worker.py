@@ -18,6 +18,7 @@ from orchestrator.engine.outcome import StageOutcome
 from orchestrator.engine.task import StageTask
 from orchestrator.store import failures, lease
 from orchestrator.store.cause_of_death import failure_of_holder
+from orchestrator.store.damage import require_whole_parents, withdraw
 from orchestrator.store.failures import Failure
 from orchestrator.store.retries import OOM
 from orchestrator.store.store import Store
@@ -78,8 +79,10 @@ def _run_held(
     lost = _failure_of_predecessor(store, task, held)
     if lost and lost.then != "again":
         return _failed(task, lost)
+    withdraw(store, task.key, held)
     started = time.time()
     try:
+        require_whole_parents(store, task.parents)
         run_attempt(store, task, held, run_stage, _execution(store, task))
         return StageOutcome(task.key, "done", seconds=time.time() - started)
     except LeaseLost:

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from apollo_core.errors import BadInput
 from orchestrator.files import read_json_lines
+from orchestrator.store.damage import damage_of
 from orchestrator.store.store import Store
 from orchestrator.store.sweep_record import SweepRecord, VariantRecord
 
@@ -171,5 +172,5 @@ def _place(variant: VariantRecord) -> Row:
 def _finished(record: SweepRecord, store: Store) -> Iterator[tuple[VariantRecord, str, Path]]:
     for variant in record.variants:
         for benchmark, key in variant.evaluations.items():
-            if store.is_done(key):
+            if not damage_of(store, key):
                 yield variant, benchmark, store.stage_folder(key)

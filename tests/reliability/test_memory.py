@@ -76,7 +76,7 @@ def test_memory_that_runs_out_halves_the_micro_batch_and_the_study_ends_the_same
     undisturbed, tmp_path, room_for
 ):
     study = undisturbed.copy(tmp_path)
-    study.forget("align", "sft", "evaluate bench")
+    study.forget("align", "sft", "evaluate")
     room_for(4)
     assert {outcome.status for outcome in study.run()} == {"done"}
     for label in ("align", "sft"):
@@ -86,7 +86,7 @@ def test_memory_that_runs_out_halves_the_micro_batch_and_the_study_ends_the_same
             assert (failure.micro_batch, failure.next_micro_batch) == (8, 4)
             assert study.store.provenance(key)["execution"]["micro_batch"] == 4
             assert losses(study, key) == pytest.approx(losses(undisturbed, key), rel=LOSS_TOLERANCE)
-    for key in study.keys("evaluate bench"):
+    for key in study.keys("evaluate"):
         assert answers(study, key) == pytest.approx(answers(undisturbed, key), abs=ANSWER_TOLERANCE)
     assert study.scores() == undisturbed.scores()
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
 
 from apollo_core.microworld.world import generate
-from apollo_core.stages.identity import StageIdentity
 from orchestrator.engine.attempt import RunStage, core_stage
 from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.local_engine import LocalEngine
@@ -74,7 +72,9 @@ class Study:
 
     def keys(self, label: str) -> list[str]:
         """Keys of the stages of this label."""
-        return [key for key, node in self.plan().stages.items() if node.label == label]
+        found = [key for key, node in self.plan().stages.items() if node.label == label]
+        assert found, label
+        return found
 
     def tasks(self) -> list[StageTask]:
         """What is not done."""
@@ -108,13 +108,6 @@ class Study:
         return Study(folder, execution)
 
 
-def label_of(identity: StageIdentity) -> str:
-    """`align` is what trains the connector alone."""
-    if identity.kind != "train":
-        return identity.kind
-    return "sft" if identity.lr.llm else "align"
-
-
 def digests(folder: Path) -> dict[str, str]:
     """Sha256 of each file of a result that is the stage's own."""
     done = json.loads((folder / "DONE").read_text())["files"]
@@ -127,8 +120,3 @@ def flip(path: Path, at: int = -10) -> None:
     content = bytearray(path.read_bytes())
     content[at] ^= 1
     path.write_bytes(content)
-
-
-def digest_of(path: Path) -> str:
-    """Sha256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
