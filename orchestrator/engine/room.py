@@ -97,6 +97,7 @@ class Room:
         other._nodes = dict(self._nodes)
         other._cpus = dict(self._cpus)
         other._devices = {name: list(free) for name, free in self._devices.items()}
+        other._held = {key: list(held) for key, held in self._held.items()}
         return other
 
     def fit(self, task: StageTask) -> tuple[Share, ...] | None:

@@ -32,3 +32,10 @@ def test_a_step_is_timed_with_encoders_trained_frozen_and_cached(tmp_path):
 def test_the_full_size_steps_run_in_miniature():
     _, *rows = printed("full_size.py", "--tiny", "--steps", "3", "--videos", "2")
     assert [row.split()[0] for row in rows] == ["align", "vision", "sft"]
+
+
+def test_simulated_sweeps_end_within_a_tenth_of_the_least_that_any_schedule_needs():
+    _, *rows = printed("makespan.py", "--seeds", "1")
+    over = [float(row.split()[-3].removesuffix("%")) for row in rows]
+    assert len(over) == 6
+    assert max(over) < 10

@@ -83,15 +83,64 @@ def test_a_gang_of_gpus_is_not_starved_by_small_stages():
     capacity = Capacity(cpus=64, gpus=8)
     small = [task(f"small {index}", gpus=1, seconds=10) for index in range(20)]
     first = [task(f"first {index}", gpus=1, seconds=1000) for index in range(3)]
-    frontier = Frontier([*small, *first, task("gang", gpus=8, seconds=100), task("cpu only")])
-    started = []
+    now = 0.0
+    frontier = Frontier(
+        [*small, *first, task("gang", gpus=8, seconds=100), task("cpu only")], clock=lambda: now
+    )
+    started = [next_label(frontier, capacity) for _ in range(3)]
+    now = 995.0
     while found := frontier.next(capacity):
         started.append(found.label)
-    # The gang comes before the small ones and keeps the five free GPUs until three more are free.
+    # The gang keeps the five free GPUs until three more are free: in 5 s, too soon for a small one.
     assert sorted(started) == ["cpu only", "first 0", "first 1", "first 2"]
     for index in range(3):
         frontier.end(done(f"first {index}"))
     assert next_label(frontier, capacity) == "gang"
+    assert frontier.next(capacity) is None
+
+
+def test_what_ends_before_a_gangs_turn_uses_the_room_that_is_kept_for_it():
+    capacity = Capacity(cpus=64, gpus=8)
+    now = 0.0
+    frontier = Frontier(
+        [
+            task("first", gpus=4, seconds=1000),
+            task("gang", gpus=8, seconds=900),
+            task("too long", gpus=4, seconds=800),
+            *(task(f"short {index}", gpus=4, seconds=300 - index) for index in range(3)),
+        ],
+        clock=lambda: now,
+    )
+    assert next_label(frontier, capacity) == "first"
+    now = 250.0
+    assert next_label(frontier, capacity) == "short 0"  # the gang's turn is in 750 s
+    now = 550.0
+    frontier.end(StageOutcome(key_of("short 0"), "done", seconds=300))
+    assert next_label(frontier, capacity) == "short 1"
+    now = 850.0
+    frontier.end(StageOutcome(key_of("short 1"), "done", seconds=300))
+    assert frontier.next(capacity) is None  # 150 s are left
+    frontier.end(StageOutcome(key_of("first"), "done", seconds=850))
+    assert next_label(frontier, capacity) == "gang"
+
+
+def test_stages_that_take_longer_than_planned_use_no_room_of_a_gang():
+    capacity = Capacity(cpus=64, gpus=8)
+    now = 0.0
+    frontier = Frontier(
+        [
+            task("known", gpus=8, seconds=2000),
+            task("first", gpus=4, seconds=100),
+            task("gang", gpus=8, seconds=90),
+            task("short", gpus=4, seconds=30),
+        ],
+        clock=lambda: now,
+    )
+    assert next_label(frontier, capacity) == "known"
+    frontier.end(StageOutcome(key_of("known"), "done", seconds=8000))  # four times as long
+    assert next_label(frontier, capacity) == "first"
+    now = 300.0
+    # 100 s are left of the first, and the short one is going to take 120.
     assert frontier.next(capacity) is None
 
 
@@ -122,9 +171,11 @@ def test_a_gang_waits_for_one_machine_and_is_not_kept_apart_by_small_stages_on_m
     cluster = Capacity.of([Node("a", cpus=8, gpus=4), Node("b", cpus=8, gpus=4)])
     first = [task(f"first {index}", gpus=1, seconds=1000) for index in range(6)]
     small = [task(f"small {index}", gpus=1, seconds=10) for index in range(40)]
-    frontier = Frontier([*first, *small, task("gang", gpus=4, seconds=100)])
+    now = 0.0
+    frontier = Frontier([*first, *small, task("gang", gpus=4, seconds=100)], clock=lambda: now)
     for _ in range(6):
         assert next_label(frontier, cluster).startswith("first")
+    now = 995.0
     # Two GPUs are free on the second machine; they are kept for the gang.
     assert frontier.next(cluster) is None
     on = {index: frontier.place(key_of(f"first {index}"))[0].node for index in range(6)}
