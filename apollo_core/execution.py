@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from apollo_core.features.feature_budget import FeatureBudget, FeatureCacheOption
 from apollo_core.frozen import Frozen
 
 
@@ -43,6 +44,9 @@ class Execution(Frozen):
             of it. `fsdp`: each an equal part of the language model, which is put together block by
             block. `auto`: `ddp`, until a plan knows that one device cannot hold the model.
         fused_optimiser: AdamW in one kernel.
+        feature_cache: room for what frozen encoders make of media, kept beside the store's results
+            and read by every stage that needs it: `{budget: 200GB}`. `auto` is 20 GB, `off` none.
+            The plan says for which features that is enough.
         peak_tflops: the device's peak in the stage's precision, in 1e12 FLOPs a second, for the
             logged utilisation; absent = as known for the device.
     """
@@ -61,6 +65,7 @@ class Execution(Frozen):
     compile: bool = False
     sharding: Literal["auto", "ddp", "fsdp"] = "auto"
     fused_optimiser: bool = True
+    feature_cache: FeatureCacheOption = FeatureBudget()
     peak_tflops: PositiveFloat | None = None
 
     @model_validator(mode="after")

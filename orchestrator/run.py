@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from apollo_core.errors import BadData, BadInput
+from apollo_core.features.feature_use import FeatureUse
 from orchestrator.engine.attempt import RunStage, core_stage
 from orchestrator.engine.engine import Engine, refuse_what_never_fits
 from orchestrator.engine.frontier import Frontier
@@ -34,6 +35,7 @@ class RunOptions:
         retry_failed: try stages again that failed in a way that would fail again.
         seconds: planned duration by stage key; only the order of work depends on it.
         flops: planned FLOPs by stage key, to tell what sharing saves.
+        features: what each stage may keep of frozen encoders' features, by stage key.
         one_at_a_time: the engine runs one stage after another, whatever the machine has.
         run_stage: the stage function.
     """
@@ -42,6 +44,7 @@ class RunOptions:
     retry_failed: bool = False
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     flops: Mapping[str, float] = field(default_factory=dict[str, float])
+    features: Mapping[str, FeatureUse] = field(default_factory=dict[str, FeatureUse])
     one_at_a_time: bool = False
     run_stage: RunStage = core_stage
 
@@ -106,7 +109,13 @@ def run_sweep(
     wanted = record.only(options.only)
     missing = [key for key in plan.stages if key in wanted and not store.is_done(key)]
     tasks = [
-        task_of(plan.stages[key], plan, store, seconds=options.seconds.get(key, 0.0))
+        task_of(
+            plan.stages[key],
+            plan,
+            store,
+            seconds=options.seconds.get(key, 0.0),
+            features=options.features.get(key),
+        )
         for key in missing
     ]
     places = _refuse_what_never_fits(tasks, engine)

@@ -27,6 +27,10 @@ class FeatureCache:
         self._told = False
         self._lock = Lock()
 
+    def __reduce__(self) -> tuple[type[FeatureCache], tuple[FeatureUse]]:
+        """Another process makes its own, and counts for itself."""
+        return FeatureCache, (self.use,)
+
     def count(self, *, hit: bool) -> None:
         """Take note of one medium."""
         with self._lock:

@@ -19,15 +19,12 @@ from torch import Tensor
 from apollo_core.execution import Execution
 from apollo_core.features.budget import Budget
 from apollo_core.features.feature_cache import FeatureCache
-from apollo_core.features.feature_use import View
+from apollo_core.features.feature_use import IN_USE, View
 from apollo_core.features.record import HowRead, Record, packed, unpacked
 from apollo_core.features.shards import Shards
 from apollo_core.features.where_computed import where_computed
 from apollo_core.media.frames import ClipFrames
 from apollo_core.media.media_file import look
-
-# Who uses the features of a key holds this file's lock, shared; `apollo gc` must get it alone.
-IN_USE = "in-use"
 
 Shot = Literal["video", "image", "center"]
 Grid = Float[Tensor, "clips slots rows columns dim"]

@@ -12,6 +12,9 @@ from apollo_core.frozen import Frozen
 # read or written in another way: what was kept before is then not found any more.
 FEATURES_VERSION = 1
 
+# Who uses the features of a key holds this file's lock, shared; `apollo gc` must get it alone.
+IN_USE = "in-use"
+
 # `video`: clips as sampled. `still`: an image, or a video's middle frame.
 View = Literal["video", "still"]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from apollo_core.stages.context import StageContext
+from dataclasses import replace
+
+from apollo_core.stages.context import Event, StageContext
 from apollo_core.stages.evaluate import run_evaluate
 from apollo_core.stages.identity import (
     EvaluateIdentity,
@@ -22,6 +24,7 @@ def run_stage(identity: StageIdentity, context: StageContext) -> None:
     Raises:
         StageFailed: the stage cannot be finished; its class says whether trying again can help.
     """
+    context = _telling_of_features(context)
     match identity:
         case PretrainIdentity(part=Part(family="causal-lm")):
             pretrain_llm(identity, context)
@@ -31,3 +34,15 @@ def run_stage(identity: StageIdentity, context: StageContext) -> None:
             run_train(identity, context)
         case EvaluateIdentity():
             run_evaluate(identity, context)
+
+
+def _telling_of_features(context: StageContext) -> StageContext:
+    """The same, with what became of kept features in each event."""
+    features = context.features
+    if features is None:
+        return context
+
+    def report(event: Event) -> None:
+        context.report({**event, **features.told()})
+
+    return replace(context, report=report)

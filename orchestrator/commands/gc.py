@@ -1,4 +1,4 @@
-"""`apollo gc`: remove stages that no sweep which ran in this store refers to."""
+"""`apollo gc`: remove stages and features that no sweep which ran in this store refers to."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ def gc(
     ] = False,
     store: StorePath = DEFAULT_STORE,
 ) -> None:
-    """Remove stages that no registered sweep refers to (see <store>/sweeps)."""
+    """Remove stages and features that no registered sweep refers to (see <store>/sweeps)."""
     from orchestrator.store.gc import orphans, remove_orphans
     from orchestrator.store.store import open_store
 
     opened = open_store(store)
     found = orphans(opened) if dry_run else remove_orphans(opened)
     for orphan in found:
-        typer.echo(f"{orphan.key}  {orphan.bytes:>14,} bytes")
+        kind = "  features" if orphan.kind == "features" else ""
+        typer.echo(f"{orphan.key}  {orphan.bytes:>14,} bytes{kind}")
     what = "would be removed" if dry_run else "removed"
     freed = sum(orphan.bytes for orphan in found)
-    typer.echo(f"{len(found)} stage{'s' if len(found) != 1 else ''} {what}, {freed:,} bytes")
+    features = sum(orphan.kind == "features" for orphan in found)
+    stages = len(found) - features
+    counted = f"{stages} stage{'s' if stages != 1 else ''}"
+    if features:
+        counted += f" and the features of {features} encoder{'s' if features != 1 else ''}"
+    typer.echo(f"{counted} {what}, {freed:,} bytes")

@@ -29,7 +29,9 @@ def plan(
 ) -> None:
     """Show variants, stages, what is shared and what it costs; touches nothing."""
     from orchestrator.cost.cost import plan_cost, plan_flops
+    from orchestrator.cost.feature_bytes import plan_features
     from orchestrator.cost.speeds import measure_speeds
+    from orchestrator.plan.features_view import features_document, show_features
     from orchestrator.plan.graph import build_plan
     from orchestrator.plan.plan_json import plan_document
     from orchestrator.spec.sweep_file import load_sweep
@@ -41,8 +43,10 @@ def plan(
     flops = plan_flops(planned)
     speeds = measure_speeds(planned, flops, store=root, gpu_tflops=gpu_tflops)
     cost = plan_cost(planned, flops, speeds)
+    features = plan_features(planned, speeds)
     if as_json:
         document = plan_document(planned, cost)
+        document["features"] = features_document(features)
         if before is not None:
             document["against"] = _changes(before, planned)
         typer.echo(json.dumps(document))
@@ -54,6 +58,7 @@ def plan(
 
     console = Console()
     show_plan(console, planned, cost)
+    show_features(console, features)
     if before is not None:
         show_changes(console, plan_changes(before, planned))
 

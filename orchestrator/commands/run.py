@@ -35,6 +35,7 @@ def run(
 ) -> None:
     """Run every stage that is not done. Stopped or killed, run the same again to go on."""
     from orchestrator.cost.cost import plan_cost, plan_flops
+    from orchestrator.cost.feature_bytes import plan_features
     from orchestrator.cost.speeds import measure_speeds
     from orchestrator.doctor import require_sweep_packages
     from orchestrator.engine.local_engine import LocalEngine
@@ -52,7 +53,9 @@ def run(
     opened = open_store(store)
     plan = build_plan(wanted, store=opened.root)
     flops = plan_flops(plan)
-    cost = plan_cost(plan, flops, measure_speeds(plan, flops, store=opened.root))
+    speeds = measure_speeds(plan, flops, store=opened.root)
+    cost = plan_cost(plan, flops, speeds)
+    features = plan_features(plan, speeds)
     progress = make_progress()
     # A scheduler that wants its machine back gets the same clean stop as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -68,6 +71,7 @@ def run(
                 retry_failed=retry_failed,
                 seconds={key: stage.seconds for key, stage in cost.stages.items()},
                 flops=flops,
+                features=features.use(str(opened.features)),
                 one_at_a_time=engine == "local",
             ),
             progress=progress,

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from apollo_core.execution import Execution
+from apollo_core.features.feature_cache import FeatureCache
 from apollo_core.stages.context import Event, StageContext
 from apollo_core.stages.identity import StageIdentity
 from orchestrator.engine.stage_usage import StageUsage
@@ -108,4 +109,5 @@ def _context(
         execution=execution,
         report=report,
         checkpoints=store.checkpoints_folder(task.key),
+        features=FeatureCache(task.features) if task.features else None,
     )

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import JsonValue, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from apollo_core.execution import Execution
+from apollo_core.features.feature_use import FeatureUse
 from apollo_core.frozen import Frozen
 from apollo_core.stages.identity import StageIdentity
 from orchestrator.canonical import canonical
@@ -32,6 +33,7 @@ class StageTask(Frozen):
         cpus, gpus: what it holds while it runs.
         processes: how many run it together, each with an equal part of that.
         memory: planned bytes on each GPU; 0 = not known.
+        features: what it may keep and read of frozen encoders' features; None = nothing.
         seconds: planned duration; only the order of work depends on it.
         failures_before: attempts that had failed when the run began; a failure beyond these is
             another driver's in this run.
@@ -49,6 +51,7 @@ class StageTask(Frozen):
     gpus: NonNegativeFloat = 0.0
     processes: PositiveInt = 1
     memory: NonNegativeFloat = 0.0
+    features: FeatureUse | None = None
     seconds: NonNegativeFloat = 0.0
     failures_before: NonNegativeInt = 0
 
@@ -62,8 +65,21 @@ class StageTask(Frozen):
         return json.loads(canonical(stage_payload(self.identity, self.parents)))
 
 
-def task_of(node: StageNode, plan: Plan, store: Store, *, seconds: float) -> StageTask:
-    """A planned stage as work to hand out; `seconds` is how long it is planned to take."""
+def task_of(
+    node: StageNode,
+    plan: Plan,
+    store: Store,
+    *,
+    seconds: float,
+    features: FeatureUse | None = None,
+) -> StageTask:
+    """A planned stage as work to hand out.
+
+    Args:
+        node, plan, store: the stage, and where it belongs.
+        seconds: how long it is planned to take.
+        features: what it may keep and read of frozen encoders' features.
+    """
     return StageTask(
         key=node.key,
         label=node.label,
@@ -76,6 +92,7 @@ def task_of(node: StageNode, plan: Plan, store: Store, *, seconds: float) -> Sta
         cpus=node.cpus,
         gpus=node.gpus,
         processes=node.processes,
+        features=features,
         seconds=seconds,
         failures_before=len(store.failures(node.key)),
     )

@@ -3,6 +3,7 @@
     <store>/stages/<key>/    result files, identity.json, provenance.json, metrics.jsonl, DONE
     <store>/attempts/<key>/  lease.json, failures.jsonl, work-<epoch>/ of the attempt under way,
                              checkpoints/ that a later attempt goes on from, until the stage is done
+    <store>/features/<key>/  what frozen encoders make of media: may be deleted at any time
     <store>/sweeps/<name>/   each sweep file that ran, by hash, and what it planned
 
 A result is built under `attempts` and renamed into `stages`; `DONE` comes last and lists every file
@@ -65,6 +66,11 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    @property
+    def features(self) -> Path:
+        """Where features of frozen encoders lie: a side cache, never a parent of a stage."""
+        return self.root / "features"
 
     # Reading
 

@@ -18,6 +18,7 @@ from apollo_core.frozen import Frozen
 from apollo_core.redaction import redact
 from apollo_core.stages.identity import EvaluateIdentity, PretrainIdentity, TrainIdentity
 from orchestrator.files import write_atomically
+from orchestrator.plan.feature_keys import all_feature_keys
 from orchestrator.plan.plan import Plan, StageNode
 from orchestrator.plan.weights import llm_reference
 from orchestrator.store.store import Store
@@ -64,12 +65,14 @@ class SweepRecord(Frozen):
     """A planned sweep, as far as its results are concerned.
 
     `sets`: fingerprint of each data set that is trained on -> its name in the sweep file.
+    `features`: keys of all features of frozen encoders that its stages may read.
     """
 
     name: str
     variants: tuple[VariantRecord, ...]
     stages: dict[str, StageRecord]
     sets: dict[str, str] = Field(default_factory=dict[str, str])
+    features: tuple[str, ...] = ()
 
     def label(self, key: str) -> str:
         """A stage's name for people: what it is, of which part or replicate, shared by how many."""
@@ -134,6 +137,7 @@ def record_of(plan: Plan) -> SweepRecord:
             for key, node in plan.stages.items()
         },
         sets=_sets(plan),
+        features=all_feature_keys(plan),
     )
 
 

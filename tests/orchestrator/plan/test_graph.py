@@ -30,6 +30,7 @@ OTHER_EXECUTION = {
     "compile": True,
     "fused_optimiser": False,
     "peak_tflops": 0.5,
+    "feature_cache": {"budget": "5GB"},
 }
 
 

@@ -1,0 +1,90 @@
+"""What is kept of frozen encoders' features, for people and as JSON."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.cost.feature_bytes import CacheCost, FeaturePlan
+from orchestrator.plan.plan_view import si
+
+# Groups of caches that are shown; the rest is one line.
+_SHOWN = 8
+
+
+def show_features(console: Console, features: FeaturePlan) -> None:
+    """Print which features are kept, and why the others are not."""
+    if not features.caches:
+        return
+    if not features.budget:
+        console.print("Features of frozen encoders: not kept (execution.feature_cache: off).")
+        return
+    groups: dict[tuple[str, str, str, str], list[CacheCost]] = defaultdict(list)
+    for cache in features.caches:
+        weights = "trained here" if cache.trained else "as they come"
+        groups[cache.encoder, _shown(cache), weights, cache.verdict].append(cache)
+    kept = f"{si(features.bytes)}B of {si(features.budget)}B"
+    table = Table(title=f"Features of frozen encoders: {kept} kept", title_justify="left")
+    for name in ("encoder", "sees", "weights"):
+        table.add_column(name, overflow="fold")
+    for name in ("media", "each read", "bytes", "FLOPs to save"):
+        table.add_column(name, justify="right")
+    table.add_column("verdict", overflow="fold")
+    largest = sorted(groups.items(), key=lambda each: -sum(cache.flops for cache in each[1]))
+    for (encoder, sees, weights, verdict), caches in largest[:_SHOWN]:
+        media = sum(cache.media for cache in caches)
+        table.add_row(
+            encoder,
+            sees,
+            weights,
+            si(media).strip(),
+            f"{sum(cache.reads for cache in caches) / max(1, media):.3g} x",
+            f"{si(sum(cache.bytes for cache in caches))}B",
+            si(sum(cache.flops for cache in caches)),
+            verdict,
+        )
+    console.print(table)
+    rest = [cache for _, caches in largest[_SHOWN:] for cache in caches]
+    if rest:
+        size = f"{si(sum(cache.bytes for cache in rest))}B"
+        console.print(
+            f"and {len(rest)} more of {size}, {sum(cache.is_kept for cache in rest)} of them kept",
+            style="dim",
+        )
+
+
+def features_document(features: FeaturePlan) -> dict[str, object]:
+    """The same as JSON, cache by cache."""
+    return {
+        "budget": features.budget,
+        "bytes": features.bytes,
+        "caches": [
+            {
+                "key": cache.key,
+                "encoder": cache.encoder,
+                "view": cache.view,
+                "sampling": cache.sampling.model_dump(mode="json") if cache.sampling else None,
+                "trained": cache.trained,
+                "media": cache.media,
+                "reads": cache.reads,
+                "stages": cache.stages,
+                "bytes": cache.bytes,
+                "flops_saved": cache.flops,
+                "seconds_saved": cache.seconds,
+                "kept": cache.is_kept,
+                "verdict": cache.verdict,
+            }
+            for cache in features.caches
+        ],
+    }
+
+
+def _shown(cache: CacheCost) -> str:
+    sampling = cache.sampling
+    if sampling is None:
+        return "pictures"
+    if sampling.mode == "uniform":
+        return f"{sampling.frames} frames"
+    return f"{sampling.fps:g} fps, {sampling.max_clips} clips"
