@@ -72,6 +72,21 @@ class ObjectStore:
         with self._telling(name):
             return int(self._files.info(self._path(name))["size"])
 
+    def size_if_there(self, name: str) -> int:
+        """Bytes of an object; -1 where there is none."""
+        try:
+            return self.size(name)
+        except FileNotFoundError:
+            return -1
+
+    def version(self, name: str) -> str:
+        """What changes when the object does; empty where there is none."""
+        try:
+            with self._telling(name):
+                return str(self._files.ukey(self._path(name)))
+        except FileNotFoundError:
+            return ""
+
     def sizes(self, folder: str) -> dict[str, int]:
         """Bytes of every object right in a folder, by its last name; {} where there is none."""
         try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from apollo_core.errors import ApolloError, BadInput
+from apollo_core.redaction import redact
 from orchestrator.commands.check_data import check_data
 from orchestrator.commands.doctor import doctor
 from orchestrator.commands.explain import explain
@@ -207,5 +208,5 @@ def _show(found: FileReport) -> None:
 
 
 def _told(error: ApolloError, *, code: int) -> int:
-    typer.echo(f"apollo: {error}", err=True)
+    typer.echo(f"apollo: {redact(str(error))}", err=True)
     return code

@@ -24,7 +24,7 @@ from apollo_core.features.record import HowRead, Record, packed, unpacked
 from apollo_core.features.shards import Shards
 from apollo_core.features.where_computed import where_computed
 from apollo_core.media.frames import ClipFrames
-from apollo_core.media.media_file import look
+from apollo_core.media.remote_media import medium_version
 
 Shot = Literal["video", "image", "center"]
 Grid = Float[Tensor, "clips slots rows columns dim"]
@@ -182,8 +182,8 @@ def _name(shot: Shot, root: Path, path: str, *, store: Path) -> bytes:
     What lies inside the store is named from there, so that a store can be moved.
     """
     file = (root / path).absolute()
-    stat = look(file)
+    size, changed = medium_version(root, path)
     inside = file.is_relative_to(store)
     place = str(file.relative_to(store)) if inside else str(file)
-    told = json.dumps([shot, inside, place, stat.st_size, stat.st_mtime_ns])
+    told = json.dumps([shot, inside, place, size, changed])
     return hashlib.sha256(told.encode()).digest()[:16]

@@ -15,7 +15,8 @@ from apollo_core.media.decoder_process import NO_VIDEO_STREAM
 from apollo_core.media.decoding import DEADLINE_S, Decoder
 from apollo_core.media.images import read_image
 from apollo_core.media.manifest import media_of
-from apollo_core.media.manifest_record import Medium, MediumKind
+from apollo_core.media.manifest_record import Medium
+from apollo_core.media.remote_media import is_remote, medium_size
 
 State = Literal["usable", "missing", "empty", "audio_only", "unreadable"]
 NAMED = 5  # bad files that one message names
@@ -120,7 +121,7 @@ def _states(
     def look(medium: Medium) -> tuple[str, State, str]:
         decoder = idle.get()
         try:
-            return (medium.path, *_state(decoder, medium.kind, root / medium.path))
+            return (medium.path, *(_listed(root, medium.path) or _state(decoder, medium, root)))
         finally:
             idle.put(decoder)
 
@@ -130,13 +131,27 @@ def _states(
         yield from pool.map(look, media)
 
 
-def _state(decoder: Decoder, kind: MediumKind, path: Path) -> tuple[State, str]:
+def _listed(root: Path, name: str) -> tuple[State, str] | None:
+    """What a listing tells of a medium in an object store; None for one on this machine.
+
+    To open it would fetch it, and all of them through one machine.
+    """
+    if not is_remote(root):
+        return None
+    try:
+        return ("usable" if medium_size(root, name) else "empty"), ""
+    except OSError:
+        return "missing", ""
+
+
+def _state(decoder: Decoder, medium: Medium, root: Path) -> tuple[State, str]:
+    path = root / medium.path
     try:
         if not path.exists():
             return "missing", ""
         if path.is_file() and path.stat().st_size == 0:
             return "empty", ""
-        if kind == "video":
+        if medium.kind == "video":
             decoder.timestamps(path)
         else:
             read_image(path, size=PROBE_SIZE)

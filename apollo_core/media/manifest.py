@@ -35,6 +35,7 @@ from apollo_core.media.manifest_record import (
     parse_line,
     sample_of,
 )
+from apollo_core.media.remote_media import medium_size
 
 Record = TypeVar("Record", Sample, Item)
 
@@ -82,7 +83,7 @@ def media_fingerprint(manifest_path: str | Path, root: str | Path) -> dict[str, 
     missing: list[str] = []
     for name in names:
         try:
-            sizes.append((name, (Path(root) / name).stat().st_size))
+            sizes.append((name, medium_size(Path(root), name)))
         except OSError:
             missing.append(name)
     if missing:

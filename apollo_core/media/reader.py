@@ -16,6 +16,7 @@ from apollo_core.features.feature_keeper import FeatureKeeper, MediumFeatures, S
 from apollo_core.media.decoding import Decoder
 from apollo_core.media.frames import ClipFrames
 from apollo_core.media.manifest_record import Medium
+from apollo_core.media.remote_media import read_medium
 from apollo_core.sampling import Sampled, record
 from apollo_core.text.integration import write_still, write_video
 
@@ -129,11 +130,11 @@ class MediaReader:
     ) -> tuple[ClipFrames, tuple[MediumFeatures, ...]]:
         """A medium's frames, unless nobody has to see them; and what is kept of its features."""
         if self.features is None:
-            return decode(self.root / path), ()
+            return read_medium(self.root, path, decode), ()
         found = self.features.find(shot, self.root, path)
         if found.whole and found.read is not None:
             return found.read.without_frames(size=self.size), (found,)
-        read = decode(self.root / path)
+        read = read_medium(self.root, path, decode)
         return read, (found.of(read),)
 
 

@@ -68,13 +68,15 @@ def _content(data: Data, path: Path, folder: Path) -> dict[str, object]:
     if data.bad_media == "stop":
         return {**media_fingerprint(path, folder)}
     media = sorted({media for _, media in media_of(path)})
-    sizes = {name: _size(folder / name) for name in media}
+    sizes = {name: _size(folder, name) for name in media}
     return {"manifest": hashlib.sha256(path.read_bytes()).hexdigest(), "sizes": sizes}
 
 
-def _size(file: Path) -> int | None:
+def _size(folder: Path, name: str) -> int | None:
     """Bytes on disk; None for a file that is absent, which a stage then skips and counts."""
+    from apollo_core.media.remote_media import medium_size
+
     try:
-        return file.stat().st_size
+        return medium_size(folder, name)
     except OSError:
         return None

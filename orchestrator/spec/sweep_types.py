@@ -28,6 +28,8 @@ from apollo_core.design import MODALITIES, Count, SampleCount
 from apollo_core.execution import Execution
 from apollo_core.frozen import Frozen
 from apollo_core.microworld.spec import WorldSpec
+from apollo_core.object_store import is_url
+from apollo_core.redaction import has_credentials, redact
 from apollo_core.stages.identity import (
     BadMedia,
     EvaluateIdentity,
@@ -240,13 +242,32 @@ class Data(Frozen):
             raise ValueError("give `root`, the folder of the manifests, or `microworld`")
         if "mixture" in self.sets:
             raise ValueError("a set cannot be named 'mixture': a stage's `data: mixture` means it")
+        if self.root is not None and has_credentials(self.root):
+            raise ValueError(
+                "`root` spells out a credential, and sweep files are copied into the store; put "
+                "the URL into an environment variable and write `root: ${NAME}`"
+            )
+        if self.microworld is not None and self.is_remote:
+            raise ValueError("a microworld is generated into a folder; `root` is a URL")
         return self
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the data are in an object store: `root` is a URL."""
+        return self.root is not None and is_url(os.path.expandvars(self.root))
+
     def folder(self, store: Path) -> Path:
-        """Folder of manifests and media; a generated world without `root` lies in the store."""
+        """Folder of manifests and media.
+
+        In the store for a generated world without `root`, and for data in an object store, of which
+        it holds the manifests.
+        """
         if self.root is None:
             assert self.microworld is not None
             return store.absolute() / "worlds" / digest(self.microworld.fingerprint())[:12]
+        if self.is_remote:
+            place = redact(os.path.expandvars(self.root)).rstrip("/")
+            return store.absolute() / "remote" / digest(place)[:12]
         return expand(self.root).absolute()
 
     @property

@@ -1,0 +1,104 @@
+"""A sweep's data in an object store: its manifests come into the store, its media stay there.
+
+`<store>/remote/<id>/` is the mirror that `apollo_core.media.remote_media` describes. Manifests keep
+their bytes and media their sizes, so that data that move into a bucket keep their stage keys.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from apollo_core.errors import BadInput, DataMissing
+from apollo_core.media.manifest import media_of
+from apollo_core.media.remote_media import CHECKSUMS, REMOTE, SIZES, forget_mirrors
+from apollo_core.object_store import ObjectStore
+from orchestrator.files import read_json, write_atomically
+from orchestrator.spec.sweep_types import Data, Sweep
+
+_SEEN = "seen.json"
+_THREADS = 16
+
+
+def bring_manifests(sweep: Sweep, store: Path) -> Path | None:
+    """Bring the mirror of the sweep's data up to date; None where they are not remote.
+
+    A manifest that has not changed there is not fetched again, nor its media listed; everything is
+    looked up anew where one of them was absent.
+
+    Raises:
+        DataMissing: a manifest is not there.
+        BadInput: no such bucket, no access, or the store cannot be reached.
+    """
+    data = sweep.data
+    if not data.is_remote or data.root is None:
+        return None
+    mirror = data.folder(store)
+    objects = ObjectStore(os.path.expandvars(data.root))
+    names = [*sorted(_manifests(data, sweep)), CHECKSUMS]
+    try:
+        versions = {name: objects.version(name) for name in names}
+        before = read_json(mirror / _SEEN)
+        if before == versions and not _lacks_any(mirror, names[:-1]):
+            return mirror
+        _fetch(objects, names, mirror)
+        sizes = _sizes(objects, _media(mirror, names[:-1]))
+    except OSError as error:
+        raise BadInput(f"data.root: {error.filename}: {error.strerror}") from error
+    write_atomically(mirror / SIZES, json.dumps(sizes, sort_keys=True))
+    write_atomically(mirror / REMOTE, json.dumps({"url": data.root}))
+    write_atomically(mirror / _SEEN, json.dumps(versions, sort_keys=True))
+    forget_mirrors()
+    return mirror
+
+
+def _manifests(data: Data, sweep: Sweep) -> set[str]:
+    used = {each.manifest for each in data.sets.values()}
+    return used | {each.manifest for each in sweep.evaluation}
+
+
+def _fetch(objects: ObjectStore, names: Iterable[str], mirror: Path) -> None:
+    for name in names:
+        try:
+            content = objects.read(name)
+        except FileNotFoundError:
+            if name == CHECKSUMS:
+                continue
+            raise DataMissing(
+                f"data.root: {objects.name} has no manifest {name!r}; check data.root and the "
+                "names under data.sets and evaluation"
+            ) from None
+        (mirror / name).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(mirror / name, content.decode("utf-8"))
+
+
+def _media(mirror: Path, manifests: Iterable[str]) -> set[str]:
+    return {medium.path for name in manifests for medium in media_of(mirror / name)}
+
+
+def _sizes(objects: ObjectStore, media: set[str]) -> dict[str, int]:
+    """Bytes of each medium that is there: a listing of each folder, not a look at each file."""
+    folders = sorted({name.rpartition("/")[0] for name in media})
+    with ThreadPoolExecutor(_THREADS) as pool:
+        listed = dict(zip(folders, pool.map(objects.sizes, folders), strict=True))
+        found = dict(_listed(listed, media))
+        if not any(listed.values()):  # a plain web server lists nothing
+            absent = sorted(media - found.keys())
+            sizes = pool.map(objects.size_if_there, absent)
+            found |= {name: size for name, size in zip(absent, sizes, strict=True) if size >= 0}
+    return found
+
+
+def _listed(listed: dict[str, dict[str, int]], media: set[str]) -> Iterator[tuple[str, int]]:
+    for name in media:
+        folder, _, last = name.rpartition("/")
+        if last in listed[folder]:
+            yield name, listed[folder][last]
+
+
+def _lacks_any(mirror: Path, manifests: Iterable[str]) -> bool:
+    sizes = read_json(mirror / SIZES) or {}
+    return any(name not in sizes for name in _media(mirror, manifests))
