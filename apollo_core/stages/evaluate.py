@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 
 import torch
 
@@ -22,6 +23,7 @@ from apollo_core.stages.context import StageContext
 from apollo_core.stages.device import micro_batch, settle
 from apollo_core.stages.frames import media_readers
 from apollo_core.stages.identity import EvaluateIdentity, Regime
+from apollo_core.training.distributed import Peers, in_turns, joined
 from apollo_core.training.fed import MOST_SKIPPED
 from apollo_core.training.loop import set_trainable
 
@@ -47,6 +49,20 @@ class _Found:
     skipped: dict[str, str] = field(default_factory=dict)
     step: int = 0
 
+    def together(self, peers: Peers) -> _Found:
+        """What all ranks have found about their videos, in the order of one that sees them all."""
+        told = peers.gathered(self)
+        skipped = sorted(pair for found in told for pair in found.skipped.items())
+        return _Found(
+            {
+                regime: sorted(chain(*(found.answers[regime] for found in told)), key=_video_asked)
+                for regime in self.answers
+            },
+            sorted(chain(*(found.sampling for found in told)), key=lambda row: str(row["medium"])),
+            dict(skipped),
+            sum(found.step for found in told),
+        )
+
 
 def run_evaluate(identity: EvaluateIdentity, context: StageContext) -> None:
     """Answer every item in every regime.
@@ -62,6 +78,12 @@ def run_evaluate(identity: EvaluateIdentity, context: StageContext) -> None:
         Diverged: the model's likelihoods are not finite.
     """
     device = settle(context.execution)
+    with joined(context.seat, device) as peers:
+        _evaluate(identity, context, peers)
+
+
+def _evaluate(identity: EvaluateIdentity, context: StageContext, peers: Peers) -> None:
+    device = peers.device
     model, tokenizer = assemble(identity.model, identity.seed, context)
     set_trainable(modules_of(model), ())
     model.to(device)
@@ -92,9 +114,10 @@ def run_evaluate(identity: EvaluateIdentity, context: StageContext) -> None:
         ) as readers,
         torch.autocast(device.type, torch.bfloat16, enabled=half),
     ):
-        found = _answers(items, readers, ask, identity, context)
+        found = _answers(items, readers, ask, identity, context, peers)
     _refuse_ruins(items, found.skipped)
-    _write(found, identity, context)
+    if peers.is_first:
+        _write(found, identity, context)
 
 
 def _answers(
@@ -103,28 +126,47 @@ def _answers(
     ask: Ask,
     identity: EvaluateIdentity,
     context: StageContext,
+    peers: Peers,
 ) -> _Found:
-    """Video by video, all regimes that show it; then the questions alone."""
+    """Video by video, all regimes that show it; then the questions alone.
+
+    Ranks deal out videos, and then sets of questions: which are asked at once does not depend on
+    how many ranks there are, and so no digit of an answer does.
+    """
     found = _Found({regime: [] for regime in identity.regimes})
     total = len(identity.regimes) * len(items)
+
+    def report(step: int) -> None:
+        # Of the others the first rank knows only that they are about as far.
+        if peers.is_first:
+            context.report({"step": min(step, total), "steps": total})
+
     seen: list[Regime] = [regime for regime in identity.regimes if regime != "text"]
     if seen:
+        mine = set(sorted({item.video for item in items})[peers.rank :: peers.size])
+        own = [item for item in items if item.video in mine]
         # Closed before the decoders: a stage that fails must not go on reading.
         ahead = context.execution.workers
-        with closing(viewings(items, seen, readers, ahead=ahead)) as coming:
+        with closing(viewings(own, seen, readers, ahead=ahead)) as coming:
             for viewing in coming:
                 for regime in seen:
                     _look(viewing, regime, ask, identity, found)
-                    context.report({"step": found.step, "steps": total})
+                    report(found.step * peers.size)
+        found = found.together(peers)
     if "text" in identity.regimes:
         left = [item for item in items if item.video not in found.skipped]
         found.step += len(items) - len(left)
-        for at in range(0, len(left), TEXTS):
-            some = left[at : at + TEXTS]
-            found.answers["text"] += zip(some, ask(some, None), strict=True)
-            found.step += len(some)
-            context.report({"step": found.step, "steps": total})
+        sets = [left[at : at + TEXTS] for at in range(0, len(left), TEXTS)]
+        answered: list[list[tuple[Item, Answer]]] = []
+        for turn, some in enumerate(sets[peers.rank :: peers.size], start=1):
+            answered.append(list(zip(some, ask(some, None), strict=True)))
+            report(found.step + min(turn * peers.size * TEXTS, len(left)))
+        found.answers["text"] = list(chain(*in_turns(peers.gathered(answered))))
     return found
+
+
+def _video_asked(pair: tuple[Item, Answer]) -> str:
+    return pair[0].video
 
 
 def _look(

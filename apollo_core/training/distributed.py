@@ -8,9 +8,10 @@ same order. A rank that fails stops calling; whoever started the ranks then ends
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import zip_longest
 from typing import Any, TypeVar, cast
 
 import torch
@@ -100,6 +101,13 @@ class Peers:
 
 
 NOBODY_ELSE = Peers()
+
+
+def in_turns(lists: Iterable[Sequence[T]]) -> list[T]:
+    """The first of each list, then the second of each: what was dealt out, in its order."""
+    missing = object()
+    turns = zip_longest(*lists, fillvalue=missing)
+    return [cast(T, each) for turn in turns for each in turn if each is not missing]
 
 
 @contextmanager

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
-
-from apollo_core.training.distributed import Peers
+from apollo_core.training.distributed import Peers, in_turns
 from apollo_core.training.fed import Fed, Note
 
 
@@ -39,7 +37,5 @@ class FedTogether(Fed):
         told = self._peers.gathered((self._drawn, self._mine))
         self._mine = []
         of = max(drawn for drawn, _ in told)
-        for turn in zip_longest(*(notes for _, notes in told)):
-            for note in turn:
-                if note is not None:
-                    super().add(note, of=of)
+        for note in in_turns(notes for _, notes in told):
+            super().add(note, of=of)
