@@ -31,6 +31,16 @@ def run(
         Literal["ray", "local"],
         typer.Option("--engine", help="local: one stage after another, in this process"),
     ] = "ray",
+    notify: Annotated[
+        str | None,
+        typer.Option(
+            "--notify",
+            metavar="URL",
+            envvar="APOLLO_WEBHOOK",
+            show_envvar=True,
+            help="POST a message there when a stage is given up and at the end",
+        ),
+    ] = None,
     store: StorePath = DEFAULT_STORE,
 ) -> None:
     """Run every stage that is not done. Stopped or killed, run the same again to go on."""
@@ -46,6 +56,7 @@ def run(
     from orchestrator.store.store import open_store
     from orchestrator.store.sweep_record import record_of
     from orchestrator.tracking.run_tracking import RunTracking
+    from orchestrator.watching.notices import Notices
     from orchestrator.watching.progress import make_progress
 
     require_sweep_packages()
@@ -56,7 +67,8 @@ def run(
     speeds = measure_speeds(plan, flops, store=opened.root)
     cost = plan_cost(plan, flops, speeds)
     features = plan_features(plan, speeds)
-    progress = make_progress()
+    notices = Notices(record_of(plan), notify)
+    progress = make_progress(on_ended=notices.take)
     # A scheduler that wants its machine back gets the same clean stop as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     tracking = RunTracking(opened, tracking_uri)
@@ -77,13 +89,17 @@ def run(
             progress=progress,
             on_start=tracking.start,
         )
+        notices.end(summary)
     except KeyboardInterrupt:
+        notices.stopped()
         progress.say("Stopped. Finished stages are kept; run the same command again to go on.")
         raise typer.Exit(1) from None
     finally:
         behind = tracking.close()
         if behind:
             progress.warn(behind)
+        if unheard := notices.close():
+            progress.warn(unheard)
     for line in summary_lines(summary, record_of(plan)):
         progress.say(line)
     raise typer.Exit(summary.exit_code)

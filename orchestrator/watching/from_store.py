@@ -39,7 +39,9 @@ class StoreWatch:
             return running(self._store, key)
         if state.state == "failed":
             tries = f", attempt {state.attempts}" if state.attempts else ""
-            return Known(state="failed", problem=f"{state.failure_class}{tries}: {state.message}")
+            without = ", ".join(self._record.variants_with([key]))
+            problem = f"{state.failure_class}{tries}: {state.message} (no scores for {without})"
+            return Known(state="failed", problem=problem)
         return Known(state="blocked" if key in blocked else "waiting")
 
 

@@ -24,6 +24,7 @@ from orchestrator.watching.screen import counted_bar, screen
 from orchestrator.watching.snapshot import Sights, Snapshot
 
 Count = Callable[[int, int], None]
+OnEnded = Callable[[StageOutcome], None]
 
 _LIVE_EVERY = 1.0
 _COUNT_EVERY = 0.2
@@ -35,10 +36,10 @@ def is_plain(console: Console) -> bool:
     return os.environ.get("CI", "").lower() in ("1", "true") or not console.is_terminal
 
 
-def make_progress() -> Progress:
-    """The live view on a terminal, plain lines elsewhere."""
+def make_progress(on_ended: OnEnded = lambda outcome: None) -> Progress:
+    """The live view on a terminal, plain lines elsewhere; `on_ended` hears of each stage's end."""
     console = Console(stderr=True, highlight=False)
-    return Progress(console, live=not is_plain(console))
+    return Progress(console, live=not is_plain(console), on_ended=on_ended)
 
 
 class Progress:
@@ -47,9 +48,13 @@ class Progress:
     Args:
         console: where to.
         live: redraw a view in place; else print a line for each thing that happens.
+        on_ended: called with what becomes of each stage.
     """
 
-    def __init__(self, console: Console, *, live: bool) -> None:
+    def __init__(
+        self, console: Console, *, live: bool, on_ended: OnEnded = lambda outcome: None
+    ) -> None:
+        self._on_ended = on_ended
         self._console = console
         self._live = live
         self._view: _View | None = None
@@ -112,6 +117,7 @@ class Progress:
 
     def ended(self, outcome: StageOutcome) -> None:
         """Take note of a stage's end."""
+        self._on_ended(outcome)
         view = self._view
         if view is None:
             return
