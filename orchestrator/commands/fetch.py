@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
+import json
+
 import typer
 
 from apollo_core.errors import DataMissing
-from orchestrator.commands.options import SweepPath
+from orchestrator.commands.options import DEFAULT_STORE, AsJson, StorePath, SweepPath
 
 
-def fetch(sweep: SweepPath) -> None:
-    """Download the weights that a sweep names, and print the commit to pin each of them to."""
+def fetch(sweep: SweepPath, *, as_json: AsJson = False, store: StorePath = DEFAULT_STORE) -> None:
+    """Download the weights that a sweep names, and print the lines that pin them to commits.
+
+    Of data in an object store it brings the manifests, so that `plan` knows the stages' keys.
+    """
     from orchestrator import fetching
+    from orchestrator.remote_data import bring_manifests
     from orchestrator.spec.sweep_file import load_sweep
+    from orchestrator.store.store import open_store
 
-    failed = 0
-    sources = fetching.hub_sources(load_sweep(sweep))
-    for source in sources:
+    wanted = load_sweep(sweep)
+    mirror = bring_manifests(wanted, open_store(store).root)
+    found: list[dict[str, object]] = []
+    commits: dict[str, str] = {}
+    for source, names in fetching.hub_sources(wanted).items():
+        entry: dict[str, object] = {"source": source.id, "revision": source.revision}
+        entry["names"] = list(names)
         try:
             commit, folder = fetching.fetch(source)
         except DataMissing as error:
-            failed += 1
+            entry["error"] = str(error)
             typer.echo(f"failed   {error}", err=True)
         else:
-            typer.echo(f"fetched  {source.id}  revision: {commit}  ({folder})")
-    if not sources:
+            entry |= {"commit": commit, "folder": str(folder)}
+            commits |= dict.fromkeys(names, commit)
+            typer.echo(f"fetched  {source.id}@{commit}  ({folder})", err=True)
+        found.append(entry)
+    lines = fetching.pins(wanted, commits)
+    if as_json:
+        data = str(mirror) if mirror else None
+        typer.echo(json.dumps({"weights": found, "pins": lines, "manifests": data}))
+    else:
+        _tell(lines, str(sweep), nothing=not found and mirror is None)
+    raise typer.Exit(1 if any("error" in entry for entry in found) else 0)
+
+
+def _tell(lines: list[str], sweep: str, *, nothing: bool) -> None:
+    if nothing:
         typer.echo("Nothing to fetch: this sweep names no repository on the hub.")
-    raise typer.Exit(1 if failed else 0)
+    elif lines:
+        typer.echo(f"# Put into {sweep}, so that it starts from these weights on every machine:")
+        for line in lines:
+            typer.echo(line)
+    else:
+        typer.echo("Everything is here; every repository is pinned to a commit.")
