@@ -165,7 +165,6 @@ def to_document(
         "axes": [_axis_entry(found, axis) for axis in found.axes],
         "effects": [asdict(effects) for effects in found.effects],
         "interaction": [asdict(analysis) for analysis in found.interaction],
-        "robustness": [asdict(part) for part in found.robustness],
         "across_scales": [asdict(across) for across in found.across_scales],
         "planning": [asdict(plan) for plan in found.planning],
         "proxies": [asdict(proxy) for proxy in found.proxies],

@@ -37,7 +37,9 @@ class AcrossScales:
 
     `enough` has an entry per criterion; `cost` says what proxies are ordered by. `better` compares
     every two proxies' correlations with the largest scale, `better_p_holm` are their p values
-    adjusted together. `trend` is the fit of R² with the largest scale on size, None without sizes.
+    adjusted together; `independent` is false where designs share blocks, which that test doesn't
+    know, so that its p are too small. `trend` is the fit of R² with the largest scale on size, None
+    without sizes.
     `plateaus` is empty unless an axis holds sizes of data.
     """
 
@@ -47,6 +49,7 @@ class AcrossScales:
     enough: tuple[Enough, ...]
     better: tuple[CorrelationTest, ...]
     better_p_holm: tuple[float | None, ...]
+    independent: bool
     trend: SizeTrend | None
     concordance: Concordance | None
     plateaus: tuple[DataSizeCurve, ...]
@@ -66,6 +69,7 @@ def look_across(
         enough=tuple(_enough(table, proxies, criterion) for criterion in TARGETS),
         better=better,
         better_p_holm=tuple(holm([test.p for test in better])),
+        independent=all(pair.resampling.believe in (None, "plain") for pair in proxies),
         trend=_trend(table, proxies),
         concordance=concordance(table.grid(metric).dropna().to_numpy(dtype=float)),
         plateaus=tuple(data_size_curves(table, metric, seed=seed)),

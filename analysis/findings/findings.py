@@ -13,7 +13,6 @@ from analysis.findings.compare import compare_scales
 from analysis.findings.metric_halves import MetricHalves, halve_metrics
 from analysis.findings.metric_noise import CellError, cell_errors, metric_noise
 from analysis.findings.pair import Pair
-from analysis.findings.pair_robustness import Robustness, leave_out
 from analysis.findings.planning import Plan, plan_study
 from analysis.findings.proxies import Proxy, list_proxies
 from analysis.findings.scale_interaction import ScaleInteraction, analyse_interaction
@@ -32,7 +31,6 @@ class Findings:
     cell_errors: Sequence[CellError]
     effects: Sequence[AxisEffects]
     interaction: Sequence[ScaleInteraction]
-    robustness: Sequence[Robustness]
     across_scales: Sequence[AcrossScales]
     planning: Sequence[Plan]
     metric_halves: Sequence[MetricHalves]
@@ -54,7 +52,6 @@ def find(
     verdicts: list[AxisVerdict] = []
     effects: list[AxisEffects] = []
     interaction: list[ScaleInteraction] = []
-    robustness: list[Robustness] = []
     across: list[AcrossScales] = []
     planning: list[Plan] = []
     for metric in table.metrics:
@@ -68,7 +65,6 @@ def find(
             continue
         reports = [axis for axis in axes if axis.metric == metric]
         verdicts += judge_axes(table, metric, reports, own, noise)
-        robustness += leave_out(table, metric)
         across.append(look_across(table, metric, own, seed=seed))
         planning.append(plan_study(table, metric, own, noise, answered, seed=seed))
     return Findings(
@@ -79,7 +75,6 @@ def find(
         cell_errors=errors,
         effects=effects,
         interaction=interaction,
-        robustness=robustness,
         across_scales=across,
         planning=planning,
         metric_halves=halve_metrics(table, seed=seed),

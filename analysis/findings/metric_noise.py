@@ -43,7 +43,9 @@ def metric_noise(table: ScoreTable, metric: str, items: ItemScores | None) -> Me
     scale = pd.Index(table.scales).get_indexer(rows["scale"])
     shape = (len(table.designs), len(table.scales))
     seeds = seed_noise(rows["score"].to_numpy(dtype=float), design * shape[1] + scale, shape=shape)
-    return MetricNoise(seeds, items, influence(items) if items else None)
+    # One video tells nothing of what another would have shown.
+    known = items if items is not None and items.n_clusters > 1 else None
+    return MetricNoise(seeds, known, influence(known) if known else None)
 
 
 def draw_errors(noise: MetricNoise, rng: np.random.Generator, draws: int) -> Errors:

@@ -22,11 +22,21 @@ from analysis.statistics.decomposition import (
     upper_parts,
     without,
 )
+from analysis.statistics.robustness import decision_range
 from analysis.statistics.scores import Scores
 from analysis.table.table import BASE, ScoreTable
 
 # A column with more levels than this names designs rather than grouping them.
 MANY_LEVELS = 40
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Ranges of decision accuracy over parts left out, as `Breakdown` has them of R²."""
+
+    levels: dict[str, Range]
+    axes: Range
+    designs: Range
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,8 @@ class Breakdown:
     (None without blocks). `without_level` leaves out the designs of each level in turn, `levels`
     sums that up per column; `without_axis` leaves out the designs that an axis changed from base;
     `without_worst` keeps the better designs, as seen at the small scale. `axes` and `designs` are
-    the ranges of R² over the axes and single designs left out.
+    the ranges of R² over the axes and single designs left out, `decisions` the same of decision
+    accuracy.
     """
 
     columns: dict[str, Decomposition]
@@ -48,6 +59,7 @@ class Breakdown:
     axes: Range
     designs: Range
     without_worst: tuple[LeftOut, ...]
+    decisions: Decisions
 
 
 def break_down(
@@ -97,6 +109,27 @@ def break_down(
             without(small, large, kept, blocks, name)
             for name, kept in upper_parts(direction * small).items()
         ),
+        decisions=_decisions(table, designs, tuple(columns), small, large),
+    )
+
+
+def _decisions(
+    table: ScoreTable, designs: pd.DataFrame, columns: tuple[str, ...], small: Scores, large: Scores
+) -> Decisions:
+    single = np.eye(len(designs), dtype=bool)
+    changed = {axis: (designs[axis] != BASE).to_numpy() for axis in table.axes}
+    some = {axis: out for axis, out in changed.items() if out.any() and not out.all()}
+    return Decisions(
+        levels={
+            name: decision_range(
+                small,
+                large,
+                {level: (designs[name] == level).to_numpy() for level in designs[name].unique()},
+            )
+            for name in columns
+        },
+        axes=decision_range(small, large, some),
+        designs=decision_range(small, large, dict(zip(designs.index, single, strict=True))),
     )
 
 

@@ -91,7 +91,7 @@ def describe_decidable(pair: Pair) -> str:
     """
     noise = pair.noise
     if noise is None:
-        return "How many differ beyond noise is not known: no seeds, no items."
+        return "How many pairs differ beyond noise is not known: no seeds, no items."
     sides = (
         (pair.small, noise.decidable_small, noise.freedom_small),
         (pair.large, noise.decidable_large, noise.freedom_large),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from analysis.findings.across_scales import AcrossScales
 from analysis.findings.axis_effects import ALL, AxisEffects
 from analysis.findings.axis_verdicts import AxisVerdict
+from analysis.findings.data_sizes import DataSizeCurve
 from analysis.findings.planning import Plan
 from analysis.findings.scale_interaction import ScaleInteraction
 from analysis.findings.sentences import number, percent
@@ -85,11 +86,12 @@ def describe_across(found: AcrossScales) -> list[str]:
     for test, adjusted in zip(found.better, found.better_p_holm, strict=True):
         if test.p is None:
             continue
-        sure = adjusted is not None and adjusted < 0.05
+        sure = adjusted is not None and adjusted < 0.05 and found.independent
+        taken = "" if found.independent else ", as if designs were independent"
         verb = "foretells better" if test.r_big > test.r_small else "foretells worse"
         lines.append(
             f"{test.big} {'surely ' if sure else 'perhaps '}{verb} than {test.small}"
-            f" ({chance(adjusted)} after Holm); with {test.n} designs a gain of"
+            f" ({chance(adjusted)} after Holm{taken}); with {test.n} designs a gain of"
             f" {number(test.detectable_gain, 2)} in R² would be found four times in five."
         )
     if found.trend is not None:
@@ -109,6 +111,33 @@ def describe_across(found: AcrossScales) -> list[str]:
             f" {chance(c.p)})."
         )
     return lines
+
+
+def describe_plateau(curve: DataSizeCurve, unit: str, digits: int) -> str:
+    """Say whether scores still grow with data at one scale, or that too few sizes tell."""
+    found, stood = curve.plateau, curve.plateau.standstill
+    if found.chosen is None:
+        return f"{curve.axis} at {curve.scale}, {found.caution}."
+    head = f"{curve.axis} at {curve.scale}, {found.sizes} sizes"
+    knee = ""
+    if found.knee is not None:
+        ends = ""
+        if found.knee_ci is not None:
+            ends = f" (95 % interval {found.knee_ci[0]:.3g} to {found.knee_ci[1]:.3g})"
+        knee = f", knee at {found.knee:.3g}{ends}"
+    if stood is None:
+        return f"{head}: {found.chosen} by AICc{knee}; no plateau declared, {found.caution}."
+    low, high = (number(end, digits) for end in stood.ci90)
+    left = (
+        f"from {stood.start:.3g} on scores grow by {number(stood.growth, digits)} {unit} (90 %"
+        f" interval {low} to {high})"
+    )
+    within = f"{number(stood.margin, digits)} either way, {chance(stood.p)}"
+    fit = f"{found.chosen.capitalize()} by AICc{knee}"
+    if found.declared:
+        return f"{head}: a plateau. {fit}; {left}: within {within}."
+    why = "the line does not bend" if found.knee is None else f"not shown to stay within {within}"
+    return f"{head}: no plateau declared. {fit}; {left}: {why}."
 
 
 def describe_interaction(found: ScaleInteraction) -> str:

@@ -17,6 +17,7 @@ from analysis.findings.study_sentences import (
     describe_across,
     describe_axis,
     describe_interaction,
+    describe_plateau,
     describe_transfers,
 )
 from analysis.page.tables import effect_rows, plan_rows, result_rows, robustness_rows
@@ -37,7 +38,6 @@ def section_view(
     # The question a reader comes with is about the largest scale; the rest is in the tables.
     into = [pair for pair in pairs if pair.large == table.scales[-1]]
     effects = [axis for axis in found.effects if axis.metric == metric]
-    robust = [part for part in found.robustness if part.metric == metric]
     return {
         "metric": metric,
         "unit": unit,
@@ -59,7 +59,7 @@ def section_view(
             for pair in into
         ],
         "across": _across_lines(table, found, metric),
-        "cautions": _cautions(found, metric),
+        "plateaus": _plateau_lines(found, metric, unit, digits),
         "transfers": _transfer_lines(effects, table.scales[-1]),
         "interaction": [
             describe_interaction(analysis)
@@ -67,7 +67,7 @@ def section_view(
             if analysis.metric == metric and pairs
         ],
         "effects": effect_rows(effects, table.scales),
-        "robustness": robustness_rows(into, robust),
+        "robustness": robustness_rows(into),
         "noise": [pair for pair in pairs if pair.noise],
         "held_out": [pair for pair in pairs if pair.held_out],
         "matched": [
@@ -143,12 +143,9 @@ def _across_lines(table: ScoreTable, found: Findings, metric: str) -> list[str]:
     return [line for across in own for line in describe_across(across)]
 
 
-def _cautions(found: Findings, metric: str) -> list[str]:
+def _plateau_lines(found: Findings, metric: str, unit: str, digits: int) -> list[str]:
     curves = [c for a in found.across_scales if a.metric == metric for c in a.plateaus]
-    return [
-        f"{curve.axis} at {curve.scale}, {curve.plateau.sizes} sizes: {curve.plateau.caution}."
-        for curve in curves
-    ]
+    return [describe_plateau(curve, unit, digits) for curve in curves]
 
 
 def _transfer_lines(effects: Sequence[AxisEffects], target: str) -> list[str]:

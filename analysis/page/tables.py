@@ -13,9 +13,7 @@ import pandas as pd
 from analysis.findings.axis_effects import AxisEffects
 from analysis.findings.findings import Findings
 from analysis.findings.pair import Pair
-from analysis.findings.pair_robustness import Robustness
 from analysis.statistics.decomposition import LeftOut, Range
-from analysis.statistics.robustness import DecisionRange
 from analysis.table.table import MissingCell, ScoreTable
 
 MOST_DESIGNS = 60
@@ -74,25 +72,20 @@ def effect_rows(effects: Iterable[AxisEffects], scales: Sequence[str]) -> dict[s
     return {"rows": rows[:MOST_LEVELS], "hidden": max(0, len(rows) - MOST_LEVELS)}
 
 
-def robustness_rows(
-    pairs: Iterable[Pair], robustness: Iterable[Robustness]
-) -> list[dict[str, object]]:
+def robustness_rows(pairs: Iterable[Pair]) -> list[dict[str, object]]:
     """What R² and decision accuracy of each pair become without parts of the designs."""
-    decisions = {(part.small, part.large): part for part in robustness}
     rows: list[dict[str, object]] = []
     for pair in pairs:
-        broken, decided = pair.breakdown, decisions.get((pair.small, pair.large))
+        broken = pair.breakdown
         if broken is None:
             continue
-        ranges: dict[str, tuple[Range, DecisionRange | None]] = {
-            "one design": (broken.designs, decided.designs if decided else None),
-            "all designs that one axis changed": (broken.axes, decided.axes if decided else None),
+        decided = broken.decisions
+        ranges: dict[str, tuple[Range, Range | None]] = {
+            "one design": (broken.designs, decided.designs),
+            "all designs that one axis changed": (broken.axes, decided.axes),
         }
         for column, span in broken.levels.items():
-            ranges[f"one level of {column}"] = (
-                span,
-                decided.levels.get(column) if decided else None,
-            )
+            ranges[f"one level of {column}"] = (span, decided.levels[column])
         for column, block in product(broken.levels, pair.within):
             parts = [p for p in broken.without_level[column] if p.within.get(block) is not None]
             if column != block and parts:

@@ -63,7 +63,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Range:
-    """Smallest and largest R² over what is left out in turn, and what does it; None: undefined."""
+    """Smallest and largest value over what is left out in turn, and what does it."""
 
     low: float | None
     high: float | None

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.statistics.intervals import Interval
+from analysis.statistics.noise import joint_freedom
 from analysis.statistics.scores import Scores, rounding_of
 
 Source = Literal["contexts", "seeds", "items"]
@@ -71,7 +72,8 @@ def paired_effect(
         parts["contexts"] = Variance(float(differences.var(ddof=1)) / m, m - 1.0)
     elif seeds:
         parts["seeds"] = seeds[0]
-    if influence is not None:
+    # One video tells nothing of what another would have shown.
+    if influence is not None and influence.shape[1] > 1:
         parts["items"] = Variance(_item_variance(influence), influence.shape[1] - 1.0)
     if not parts:
         reason: NotTestable = "one context and neither seeds nor items"
@@ -79,7 +81,8 @@ def paired_effect(
     total = sum(part.value for part in parts.values())
     if total <= rounding_of(differences) ** 2:
         return PairedEffect(m, effect, None, None, None, None, tuple(parts), "no spread at all")
-    se, freedom = float(np.sqrt(total)), _joint_freedom(list(parts.values()))
+    se = float(np.sqrt(total))
+    freedom = joint_freedom([(part.value, part.freedom) for part in parts.values()])
     half = se * float(stats.t.ppf(0.975, freedom))
     p = 2.0 * float(stats.t.sf(abs(effect) / se, freedom))
     ci = (effect - half, effect + half)
@@ -135,9 +138,3 @@ def _item_variance(influence: NDArray[np.float64]) -> float:
         return own
     together = float(np.sum(influence.sum(axis=0) ** 2))
     return max(0.0, (together - own) / (m * (m - 1)))
-
-
-def _joint_freedom(parts: Sequence[Variance]) -> float:
-    """Satterthwaite (1946): a sum of variances has (sum v)^2 / sum(v^2 / f) degrees of freedom."""
-    total = sum(part.value for part in parts)
-    return total**2 / sum(part.value**2 / part.freedom for part in parts)

@@ -157,6 +157,18 @@ def fit_saturating(x: Scores, y: Scores) -> Curve:
     return Curve("saturating", best[1], best[0], aicc(best[0], y.size, 4))
 
 
+def fitted(curve: Curve, x: Scores, *, start: float) -> Scores:
+    """The scores that a fitted curve has at x; `start` is the smallest x it was fitted to."""
+    first, second, *rest = curve.parameters
+    match curve.name:
+        case "linear":
+            return first + second * x
+        case "broken stick":
+            return first + second * x + rest[0] * np.maximum(x - rest[1], 0.0)
+        case "saturating":
+            return first - second * np.exp(-rest[0] * (x - start))
+
+
 def aicc(residual_sum: float, n: int, parameters: int) -> float | None:
     r"""Corrected Akaike criterion $n \ln(RSS / n) + 2 p + 2 p (p + 1) / (n - p - 1)$.
 

@@ -58,5 +58,7 @@ def theil_sen(small: Scores, large: Scores) -> float | None:
     """
     if small.size < 2 or is_constant(small):
         return None
-    slope, *_ = stats.theilslopes(large, small)
+    # scipy's interval, not read here, is not defined where most scores tie.
+    with np.errstate(invalid="ignore"):
+        slope, *_ = stats.theilslopes(large, small)
     return float(slope)  # pyright: ignore[reportArgumentType]  (an untyped result)

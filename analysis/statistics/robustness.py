@@ -7,26 +7,13 @@ same n designs, shape (n,), in points.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.statistics.agreement import ordering
+from analysis.statistics.decomposition import Range
 from analysis.statistics.scores import Scores
-
-
-@dataclass(frozen=True)
-class DecisionRange:
-    """Smallest and largest decision accuracy over what is left out in turn, and what does it.
-
-    None where nothing can be left out, or no pair of designs is left.
-    """
-
-    low: float | None
-    high: float | None
-    lowest_without: str | None
-    highest_without: str | None
 
 
 def decision_accuracy_without(
@@ -54,13 +41,11 @@ def decision_accuracy_without(
     }
 
 
-def decision_range(
-    small: Scores, large: Scores, groups: Mapping[str, NDArray[np.bool_]]
-) -> DecisionRange:
-    """Find the range of decision accuracy over the groups left out."""
+def decision_range(small: Scores, large: Scores, groups: Mapping[str, NDArray[np.bool_]]) -> Range:
+    """Find the range of decision accuracy over the groups left out; None: no pair is left."""
     found = decision_accuracy_without(small, large, groups)
     known = [(value, name) for name, value in found.items() if value is not None]
     if not known:
-        return DecisionRange(None, None, None, None)
+        return Range(None, None, None, None)
     low, high = min(known, key=lambda part: part[0]), max(known, key=lambda part: part[0])
-    return DecisionRange(low[0], high[0], low[1], high[1])
+    return Range(low[0], high[0], low[1], high[1])

@@ -105,7 +105,7 @@ def test_the_json_tells_of_axes_effects_proxies_all_scales_and_the_next_study(
         document["effects"][0]["effects"][0]
     )
     assert document["interaction"][0]["not_testable"] is not None
-    assert [len(document[key]) for key in ("robustness", "across_scales", "planning")] == [6, 1, 1]
+    assert [len(document[key]) for key in ("across_scales", "planning")] == [1, 1]
     assert document["proxies"][-1]["r2_within"]["data_mixture"] == pytest.approx(0.9, abs=5e-4)
     assert document["proxies"][-1]["surely_enough"] == []
 
