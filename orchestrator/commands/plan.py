@@ -26,10 +26,27 @@ def plan(
         float | None,
         typer.Option("--gpu-tflops", min=0.001, help="what one of your GPUs reaches in training"),
     ] = None,
+    utilisation: Annotated[
+        float | None,
+        typer.Option(
+            "--utilisation",
+            min=0.001,
+            max=1.0,
+            help="share of a GPU's peak that training reaches; --gpu-tflops is then the peak",
+        ),
+    ] = None,
+    gpus: Annotated[
+        float | None,
+        typer.Option("--gpus", min=1, help="of your cluster: how long the sweep takes at least"),
+    ] = None,
+    gpu_memory: Annotated[
+        str, typer.Option("--gpu-memory", help="of one of your GPUs, such as 80GB")
+    ] = "80GB",
 ) -> None:
     """Show variants, stages, what is shared and what it costs; touches nothing."""
     from orchestrator.cost.cost import plan_cost, plan_flops
     from orchestrator.cost.feature_bytes import plan_features
+    from orchestrator.cost.memory import plan_memory
     from orchestrator.cost.speeds import measure_speeds
     from orchestrator.plan.features_view import features_document, show_features
     from orchestrator.plan.graph import build_plan
@@ -37,15 +54,19 @@ def plan(
     from orchestrator.spec.sweep_file import load_sweep
     from orchestrator.store.store import open_store
 
+    device = _bytes(gpu_memory)
     root = open_store(store).root
     planned = build_plan(load_sweep(sweep), store=root)
     before = build_plan(load_sweep(against), store=root) if against else None
     flops = plan_flops(planned)
-    speeds = measure_speeds(planned, flops, store=root, gpu_tflops=gpu_tflops)
+    speeds = measure_speeds(
+        planned, flops, store=root, gpu_tflops=gpu_tflops, utilisation=utilisation
+    )
     cost = plan_cost(planned, flops, speeds)
+    memory = plan_memory(planned, device=device)
     features = plan_features(planned, speeds)
     if as_json:
-        document = plan_document(planned, cost)
+        document = plan_document(planned, cost, memory, device=device, gpus=gpus)
         document["features"] = features_document(features)
         if before is not None:
             document["against"] = _changes(before, planned)
@@ -57,10 +78,20 @@ def plan(
     from orchestrator.plan.plan_view import show_changes, show_plan
 
     console = Console()
-    show_plan(console, planned, cost)
+    show_plan(console, planned, cost, memory, device=device, gpus=gpus)
     show_features(console, features)
     if before is not None:
         show_changes(console, plan_changes(before, planned))
+
+
+def _bytes(given: str) -> int:
+    from apollo_core.byte_sizes import parse_bytes
+    from apollo_core.errors import BadInput
+
+    try:
+        return parse_bytes(given)
+    except ValueError as error:
+        raise BadInput(f"--gpu-memory: {error}") from None
 
 
 def _changes(before: Plan, after: Plan) -> dict[str, object]:

@@ -28,25 +28,40 @@ from orchestrator.plan.plan import Plan, StageNode
 # each video.
 _ITEMS, _ITEMS_PER_MICRO_VIDEO = 400, 5
 _OPTIONS = 4  # assumed of a question
-_BYTES_PER_PARAMETER = 4  # checkpoints are float32
+_BYTES_PER_PARAMETER = 4  # results are float32
+# Of a stage under way, for each parameter that it trains: float32 weights and AdamW's two moments,
+# and for a moment the checkpoint before beside the one that replaces it.
+_CHECKPOINT = 2 * 12
 
 
 @dataclass(frozen=True)
 class StageCost:
-    """One stage: FLOPs, seconds while it holds its resources, bytes of its result."""
+    """One stage.
+
+    Attributes:
+        flops: of its work.
+        seconds: while it holds its resources.
+        bytes: of its result.
+        samples: that it trains on.
+        checkpoint: bytes of the state that it keeps while it runs, to go on from.
+    """
 
     flops: float
     seconds: float
     bytes: int
+    samples: int = 0
+    checkpoint: int = 0
 
 
 @dataclass(frozen=True)
 class Total:
-    """A sum over stages."""
+    """A sum over stages; `samples` of training, `bytes` of results."""
 
     flops: float
     gpu_hours: float
     seconds: float
+    samples: int
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,11 @@ class PlanCost:
         """Part of the FLOPs that sharing saves, 0 to 1."""
         return 1 - self.shared.flops / self.separate.flops
 
+    @property
+    def largest_checkpoint(self) -> int:
+        """Bytes that the largest stage keeps while it runs; each stage that runs keeps its own."""
+        return max(stage.checkpoint for stage in self.stages.values())
+
 
 def plan_cost(plan: Plan, flops: Mapping[str, float], speeds: Speeds) -> PlanCost:
     """Cost of every stage and of the sweep.
@@ -81,7 +101,13 @@ def plan_cost(plan: Plan, flops: Mapping[str, float], speeds: Speeds) -> PlanCos
     """
     sizes = _trained_bytes(plan)
     stages = {
-        key: StageCost(flops[key], flops[key] / speeds.of(node.gpus), sizes[key])
+        key: StageCost(
+            flops=flops[key],
+            seconds=flops[key] / speeds.of(node.gpus),
+            bytes=sizes[key],
+            samples=_samples(node),
+            checkpoint=_CHECKPOINT * sizes[key] // _BYTES_PER_PARAMETER * (node.kind == "train"),
+        )
         for key, node in plan.stages.items()
     }
     separate = [key for variant in plan.variants for key in variant.stages]
@@ -98,7 +124,14 @@ def _total(plan: Plan, stages: Mapping[str, StageCost], keys: list[str]) -> Tota
         flops=math.fsum(stages[key].flops for key in keys),
         gpu_hours=math.fsum(stages[key].seconds * plan.stages[key].gpus for key in keys) / 3600,
         seconds=math.fsum(stages[key].seconds for key in keys),
+        samples=sum(stages[key].samples for key in keys),
+        bytes=sum(stages[key].bytes for key in keys),
     )
+
+
+def _samples(node: StageNode) -> int:
+    """Of a stage of a schedule; a part's pretraining is none."""
+    return node.identity.samples if isinstance(node.identity, TrainIdentity) else 0
 
 
 def plan_flops(plan: Plan) -> dict[str, float]:

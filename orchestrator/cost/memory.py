@@ -10,7 +10,7 @@ whole on each device; `fsdp` shares the language model out.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,8 +39,6 @@ Sharding = Literal["ddp", "fsdp"]
 USABLE = 0.9
 # What `micro_batch: auto` takes on a GPU (`apollo_core.stages.device`), and its halves.
 AUTO_SIZES = (8, 4, 2, 1)
-# Devices that are tried in turn for a stage.
-MOST_DEVICES = 64
 _OPTIONS = 4  # assumed of a question
 
 
@@ -301,52 +299,3 @@ def _as_run(plan: Plan, node: StageNode, sizes: ModelSizes, device: float) -> St
     if not several or asked == "ddp" or (asked == "auto" and plain.fits(device)):
         return plain
     return stage_memory(plan, node, sizes, sharding="fsdp")
-
-
-def devices_needed(
-    plan: Plan,
-    node: StageNode,
-    sizes: ModelSizes,
-    *,
-    device: float,
-    checkpointing: bool | None = None,
-) -> StageMemory | None:
-    """The fewest devices that hold a stage; None where `MOST_DEVICES` do not.
-
-    With `micro_batch: auto` it may have to go on with one sample at once. On one number of devices
-    the larger micro-batch is preferred, and `ddp`.
-
-    Args:
-        plan, node, sizes: as `stage_memory` takes them.
-        device: bytes of one.
-        checkpointing: instead of `execution.activation_checkpointing`.
-    """
-    ways = _ways(plan, node, sizes, checkpointing)
-    return next((each for each in ways if each.fits(device)), None)
-
-
-def _ways(
-    plan: Plan,
-    node: StageNode,
-    sizes: ModelSizes,
-    checkpointing: bool | None,  # noqa: FBT001 - a value to hand on
-) -> Iterator[StageMemory]:
-    given = plan.sweep.execution.micro_batch
-    trains = node.kind == "train"
-    shardings: tuple[Sharding, ...] = ("ddp", "fsdp")
-    if plan.sweep.execution.sharding != "auto":
-        shardings = (plan.sweep.execution.sharding,)
-    devices = 1
-    while devices <= (MOST_DEVICES if trains else 1):
-        for size in AUTO_SIZES if given == "auto" else (given,):
-            for sharding in shardings if devices > 1 else ("ddp",):
-                yield stage_memory(
-                    plan,
-                    node,
-                    sizes,
-                    devices=devices,
-                    sharding=sharding,
-                    micro_batch=size,
-                    checkpointing=checkpointing,
-                )
-        devices *= 2

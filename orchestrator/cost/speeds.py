@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -16,6 +17,8 @@ _A100_TFLOPS, _UTILISATION = 312.0, 0.4
 # Part of a matrix product's speed that a training step on a CPU reaches; the store's own stages
 # replace this guess as soon as one has finished.
 _CPU_UTILISATION = 0.2
+# Steps of a finished stage that are looked at, and how many times the usual step is a pause.
+_PLACES, _PAUSE = 200, 10.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,12 @@ class Speeds:
 
 
 def measure_speeds(
-    plan: Plan, flops: Mapping[str, float], *, store: Path, gpu_tflops: float | None = None
+    plan: Plan,
+    flops: Mapping[str, float],
+    *,
+    store: Path,
+    gpu_tflops: float | None = None,
+    utilisation: float | None = None,
 ) -> Speeds:
     """Find the speeds that a plan needs; a CPU is probed only where a stage runs on it.
 
@@ -47,13 +55,20 @@ def measure_speeds(
         plan: its finished stages are looked up.
         flops: of each stage, by key.
         store: where results lie; it need not exist.
-        gpu_tflops: what one GPU reaches while training, instead of the constant.
+        gpu_tflops: what one GPU reaches while training, instead of what was measured or is
+            assumed; with `utilisation`, its peak.
+        utilisation: share of a GPU's peak that training reaches; the peak is `gpu_tflops`, else the
+            file's `execution.peak_tflops`, else an A100's.
     """
     cpu, gpu = _finished(plan, flops, store)
     cpu_source = f"median of {len(cpu)} finished stages"
     gpu_source = f"median of {len(gpu)} finished stages"
     gpu_speed = median(gpu) if gpu else _A100_TFLOPS * _UTILISATION * 1e12
-    if gpu_tflops is not None:
+    if utilisation is not None:
+        peak = gpu_tflops or plan.sweep.execution.peak_tflops or _A100_TFLOPS
+        gpu_speed = peak * utilisation * 1e12
+        gpu_source = f"{peak:g} TFLOP/s x {utilisation:g}, as given"
+    elif gpu_tflops is not None:
         gpu_speed, gpu_source = gpu_tflops * 1e12, "--gpu-tflops"
     elif not gpu:
         gpu_source = f"A100: {_A100_TFLOPS:g} TFLOP/s x {_UTILISATION:g}"
@@ -69,10 +84,7 @@ def measure_speeds(
 def _finished(
     plan: Plan, flops: Mapping[str, float], store: Path
 ) -> tuple[list[float], list[float]]:
-    """Speeds of this plan's finished stages: on a CPU, and for each GPU.
-
-    From a stage's first event to its last: a small stage's own time is mostly imports.
-    """
+    """Speeds of this plan's finished stages: on a CPU, and for each GPU."""
     cpu: list[float] = []
     gpu: list[float] = []
     for key, node in plan.stages.items():
@@ -80,20 +92,44 @@ def _finished(
         try:
             if not (folder / "DONE").exists():
                 continue
-            lines = (folder / "metrics.jsonl").read_bytes().splitlines()
-            first, last = json.loads(lines[0]), json.loads(lines[-1])
-            share = (last["step"] - first["step"]) / last["steps"]
-            seconds = last["time"] - first["time"]
+            share = _share_per_second((folder / "metrics.jsonl").read_bytes().splitlines())
         except (OSError, ValueError, LookupError, TypeError, ZeroDivisionError):
             continue  # a plan only looks; the store itself says what is wrong with a stage
-        if share <= 0 or seconds <= 0:
+        if share is None:
             continue
-        speed = share * flops[key] / seconds
+        speed = share * flops[key]
         if node.gpus > 0:
             gpu.append(speed / node.gpus)
         else:
             cpu.append(speed)
     return cpu, gpu
+
+
+def _share_per_second(lines: Sequence[bytes]) -> float | None:
+    """Part of a stage that a second of its work does; None where too little is told.
+
+    From one event to the next, at places spread over the stage: its start, which is mostly imports,
+    is before the first event, and a pause between two attempts is longer than any step.
+    """
+    last = len(lines) - 1
+    at = sorted({index * (last - 1) // _PLACES for index in range(_PLACES + 1)}) if last else []
+    took: list[float] = []
+    done = 0.0
+    paces: list[tuple[float, float]] = []
+    for index in at:
+        first, second = json.loads(lines[index]), json.loads(lines[index + 1])
+        share = (second["step"] - first["step"]) / second["steps"]
+        seconds = second["time"] - first["time"]
+        if share > 0 and seconds > 0:
+            paces.append((seconds / share, share))
+    if not paces:
+        return None
+    usual = median(pace for pace, _ in paces)
+    for pace, share in paces:
+        if pace <= _PAUSE * usual:
+            took.append(pace * share)
+            done += share
+    return done / math.fsum(took)
 
 
 def _probe() -> float:

@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from orchestrator.cost.cost import PlanCost, Total
+from orchestrator.cost.devices_needed import StageNeed, stage_needs
+from orchestrator.cost.makespan import makespan
+from orchestrator.cost.memory import StageMemory
+from orchestrator.cost.sharing import axis_sharing
 from orchestrator.plan.plan import Plan
 
 
-def plan_document(plan: Plan, cost: PlanCost) -> dict[str, object]:
-    """What `apollo plan --json` prints; a stage's `kind` is its name in the sweep file."""
+def plan_document(
+    plan: Plan,
+    cost: PlanCost,
+    memory: Mapping[str, StageMemory],
+    *,
+    device: float,
+    gpus: float | None = None,
+) -> dict[str, object]:
+    """What `apollo plan --json` prints; a stage's `kind` is its name in the sweep file.
+
+    Args:
+        plan, cost: what runs, and what it costs.
+        memory: of each stage, by key.
+        device: bytes of one GPU.
+        gpus: of the cluster, for the time that the sweep takes at least.
+    """
+    time = makespan(plan, {k: each.seconds for k, each in cost.stages.items()}, gpus=gpus or 0)
     return {
         "name": plan.name,
         "provisional": plan.provisional,
@@ -35,6 +56,10 @@ def plan_document(plan: Plan, cost: PlanCost) -> dict[str, object]:
                 "seconds": cost.stages[key].seconds,
                 "gpus": node.gpus,
                 "bytes": cost.stages[key].bytes,
+                "samples": cost.stages[key].samples,
+                "checkpoint_bytes": cost.stages[key].checkpoint,
+                "memory": memory[key].total,
+                "memory_parts": _parts(memory[key]),
             }
             for key, node in plan.stages.items()
         ],
@@ -42,10 +67,52 @@ def plan_document(plan: Plan, cost: PlanCost) -> dict[str, object]:
             "separate": _total(cost.separate),
             "shared": _total(cost.shared),
             "saved_share": cost.saved_share,
+            "axes": [
+                {
+                    "axis": each.axis,
+                    "levels": each.levels,
+                    "shared": dict(each.shared),
+                    "saved_share": each.saved_share,
+                }
+                for each in axis_sharing(plan, cost)
+            ],
+            "checkpoint_bytes": cost.largest_checkpoint,
+            "critical_path_seconds": time.critical_path,
+            "shortest_seconds": None if gpus is None else time.shortest,
             "speeds": {"cpu": cost.speeds.cpu_source, "gpu": cost.speeds.gpu_source},
         },
+        "needs": [_need(each) for each in stage_needs(plan, memory, device=device)],
     }
 
 
 def _total(total: Total) -> dict[str, float]:
-    return {"flops": total.flops, "gpu_hours": total.gpu_hours}
+    return {
+        "flops": total.flops,
+        "gpu_hours": total.gpu_hours,
+        "samples": total.samples,
+        "bytes": total.bytes,
+    }
+
+
+def _parts(memory: StageMemory) -> dict[str, object]:
+    return {
+        "weights": memory.weights,
+        "gradients": memory.gradients,
+        "optimiser": memory.optimiser,
+        "activations": memory.activations,
+        "micro_batch": memory.micro_batch,
+        "devices": memory.devices,
+        "sharding": memory.sharding,
+    }
+
+
+def _need(need: StageNeed) -> dict[str, object]:
+    return {
+        "scale": need.scale,
+        "stage": need.label,
+        "gpus": need.given,
+        "needed": need.needed and need.needed.devices,
+        "needed_with_checkpointing": need.recomputing and need.recomputing.devices,
+        "fits": need.fits,
+        "warning": None if need.fits else need.in_words,
+    }

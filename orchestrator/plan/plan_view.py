@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cost.cost import PlanCost, Total
+from orchestrator.cost.devices_needed import StageNeed, stage_needs
+from orchestrator.cost.makespan import makespan
+from orchestrator.cost.memory import StageMemory
 from orchestrator.cost.model_sizes import ModelSizes, trained_parameters
+from orchestrator.cost.sharing import axis_sharing
 from orchestrator.plan.design_view import also_built, answers_table, axes_table
 from orchestrator.plan.differences import Difference
 from orchestrator.plan.plan import Plan, StageNode
@@ -20,8 +24,24 @@ _HASH = re.compile(r"\b[0-9a-f]{64}\b")
 _PREFIXES = ["", "k", "M", "G", "T", "P", "E", "Z", "Y"]
 
 
-def show_plan(console: Console, plan: Plan, cost: PlanCost) -> None:
-    """Print variants, stages, what is shared, and the cost."""
+def show_plan(
+    console: Console,
+    plan: Plan,
+    cost: PlanCost,
+    memory: Mapping[str, StageMemory],
+    *,
+    device: float,
+    gpus: float | None = None,
+) -> None:
+    """Print variants, stages, what is shared, the cost, and what does not fit.
+
+    Args:
+        console: where to.
+        plan, cost: what runs, and what it costs.
+        memory: of each stage, by key.
+        device: bytes of one GPU.
+        gpus: of the cluster, for the time that the sweep takes at least.
+    """
     factors = (
         _counted(len({variant.design for variant in plan.variants}), "design"),
         _counted(len(plan.sweep.scales), "scale"),
@@ -39,6 +59,9 @@ def show_plan(console: Console, plan: Plan, cost: PlanCost) -> None:
     console.print(_sizes(plan))
     console.print(_stages(plan, cost))
     console.print(_costs(cost))
+    console.print(_sharing(plan, cost))
+    console.print(_time(plan, cost, gpus), highlight=False)
+    _show_memory(console, stage_needs(plan, memory, device=device), device)
     console.print(
         "Estimates from parameter and token counts. "
         f"CPU speed: {cost.speeds.cpu_source}. GPU speed: {cost.speeds.gpu_source}.",
@@ -130,16 +153,101 @@ def _stages(plan: Plan, cost: PlanCost) -> Table:
 def _costs(cost: PlanCost) -> Table:
     table = Table(title="Cost", title_justify="left")
     table.add_column("")
-    for name in ("FLOPs", "GPU-hours", "serial time"):
+    for name in ("FLOPs", "GPU-hours", "training samples", "disk"):
         table.add_column(name, justify="right")
-    for name, total in (("each variant on its own", cost.separate), ("shared", cost.shared)):
-        table.add_row(name, *_total(total))
-    table.add_row("saved by sharing", f"{cost.saved_share:.1%}", "", "")
+    separate, shared = _amounts(cost.separate), _amounts(cost.shared)
+    table.add_row("each variant on its own", *_written(separate))
+    table.add_row("shared", *_written(shared))
+    saved = (
+        f"{1 - less / more:.1%}" if more else ""
+        for more, less in zip(separate, shared, strict=True)
+    )
+    table.add_row("saved by sharing", *saved, style="bold")
     return table
 
 
-def _total(total: Total) -> tuple[str, str, str]:
-    return si(total.flops), f"{total.gpu_hours:,.1f}", duration(total.seconds)
+def _amounts(total: Total) -> tuple[float, float, float, float]:
+    return total.flops, total.gpu_hours, float(total.samples), float(total.bytes)
+
+
+def _written(amounts: tuple[float, float, float, float]) -> tuple[str, str, str, str]:
+    flops, hours, samples, size = amounts
+    return si(flops), f"{hours:,.1f}", si(samples).strip(), f"{si(size)}B"
+
+
+def _sharing(plan: Plan, cost: PlanCost) -> Table:
+    """For each axis what its levels have in common."""
+    table = Table(title="What the levels of an axis share", title_justify="left")
+    for name in ("axis", "levels", "stages that need not run again", "FLOPs saved"):
+        table.add_column(name, justify="right" if name in ("levels", "FLOPs saved") else "left")
+    for each in axis_sharing(plan, cost):
+        steps = ", ".join(f"{step} {share:.0%}" for step, share in each.shared.items())
+        saved = f"{each.saved_share:.1%}"
+        table.add_row(each.axis, str(each.levels), steps or "none", saved)
+    return table
+
+
+def _time(plan: Plan, cost: PlanCost, gpus: float | None) -> str:
+    """The longest chain of stages, and what that and the work leave for a cluster."""
+    seconds = {key: each.seconds for key, each in cost.stages.items()}
+    found = makespan(plan, seconds, gpus=gpus or 0)
+    text = f"Longest chain of stages: {duration(found.critical_path)}."
+    if gpus is not None and found.work:
+        text += f" On {gpus:g} GPUs the sweep takes at least {duration(found.shortest)}."
+    kept = f"{si(cost.largest_checkpoint)}B"
+    return f"{text} A stage under way keeps up to {kept} to go on from."
+
+
+def _show_memory(console: Console, needs: Sequence[StageNeed], device: float) -> None:
+    """Stages that do not fit, and what would help; of a sweep without GPUs nothing."""
+    if not needs:
+        return
+    size = f"{si(device)}B"
+    most = max(needs, key=lambda need: need.least.total)
+    if all(need.fits for need in needs):
+        console.print(
+            f"Every stage fits on its GPUs of {size}; the fullest is {most.label} of {most.scale}, "
+            f"{si(most.least.total)}B on each.",
+            highlight=False,
+        )
+        return
+    console.print(_needs([need for need in needs if not need.fits], size))
+    for hint in _hints([need for need in needs if not need.fits]):
+        console.print(f"[yellow]memory:[/yellow] {hint}", highlight=False)
+
+
+def _hints(needs: Sequence[StageNeed]) -> Iterator[str]:
+    """What to change about stages that do not fit."""
+    if any(need.needed for need in needs):
+        yield "give these scales more `resources.gpus`, or a stage runs out of memory."
+    if any(need.recomputing and not need.needed for need in needs):
+        yield "`execution: {activation_checkpointing: true}` makes room for a third more work."
+    if any(need.recomputing is None for need in needs):
+        yield (
+            "too full: one sample alone is more than a GPU holds; see fewer clips in that stage "
+            "(`sampling: {max_clips: ...}`), or tell of larger GPUs with --gpu-memory."
+        )
+
+
+def _needs(needs: Sequence[StageNeed], size: str) -> Table:
+    """The fullest stage of each name that does not fit."""
+    table = Table(title=f"Stages that do not fit on their GPUs of {size}", title_justify="left")
+    table.add_column("scale", overflow="fold")
+    table.add_column("stage")
+    table.add_column("GPUs in\nthe file", justify="right")
+    table.add_column("at least\non each", justify="right")
+    table.add_column("GPUs\nneeded", justify="right")
+    table.add_column("with activation\ncheckpointing", justify="right")
+    for need in needs:
+        table.add_row(
+            need.scale,
+            need.label,
+            f"{need.given:g}",
+            f"{si(need.least.total)}B",
+            str(need.needed.devices) if need.needed else "too full",
+            str(need.recomputing.devices) if need.recomputing else "too full",
+        )
+    return table
 
 
 def _counted(count: int, noun: str) -> str:

@@ -18,6 +18,7 @@ from tiny_sweeps import (
 
 from apollo_core.errors import BadInput
 from orchestrator.cost.cost import plan_cost, plan_flops
+from orchestrator.cost.memory import plan_memory
 from orchestrator.cost.speeds import Speeds
 from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.local_engine import LocalEngine
@@ -224,7 +225,9 @@ def test_a_stage_is_of_the_same_kind_in_the_plan_and_in_the_status(sweep, store)
     plan = plan_of(sweep, store)
     flops = plan_flops(plan)
     cost = plan_cost(plan, flops, Speeds(1.0, 1.0, "given", "given"))
-    planned = json.loads(json.dumps(plan_document(plan, cost)))
+    planned = json.loads(
+        json.dumps(plan_document(plan, cost, plan_memory(plan, device=80e9), device=80e9))
+    )
     kinds = {stage["key"]: stage["kind"] for stage in planned["stages"]}
     failures = json.loads(json.dumps(status_document(record_of(plan), store)))["failures"]
     assert failures

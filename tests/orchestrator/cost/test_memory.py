@@ -29,8 +29,8 @@ from apollo_core.training.block_options import recompute_activations
 from apollo_core.training.loop import Recipe, train
 from apollo_core.training.packing import pack, prepare_attention
 from orchestrator.cost.activations import VISION, Load
+from orchestrator.cost.devices_needed import devices_needed
 from orchestrator.cost.memory import (
-    devices_needed,
     evaluation_memory,
     plan_memory,
     stage_memory,

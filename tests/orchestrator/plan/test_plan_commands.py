@@ -60,14 +60,18 @@ def test_plan_json_holds_variants_stages_and_cost(tmp_path, store):
     for stage in stages.values():
         assert set(stage["parents"]) <= set(stages)
         assert {"used_by", "flops", "seconds", "gpus", "bytes"} <= set(stage)
-    assert set(plan["cost"]["separate"]) == {"flops", "gpu_hours"}
+        assert {"samples", "checkpoint_bytes", "memory"} <= set(stage)
+    assert {"flops", "gpu_hours", "samples", "bytes"} == set(plan["cost"]["separate"])
+    (sampling, mixture) = plan["cost"]["axes"]
+    assert (sampling["axis"], sampling["shared"]) == ("sampling", {"pretrain": 0.5})
+    assert (mixture["axis"], mixture["shared"]) == ("mixture", {"pretrain": 0.5, "align": 0.5})
     assert plan["cost"]["saved_share"] > 0
 
 
 def test_plan_shows_counts_sharing_and_cost(tmp_path, store):
     shown = run("plan", write(tmp_path), "--store", store)
     assert "3 designs x 1 scale x 1 seed = 3 variants" in shown
-    for word in ("pretrain", "align", "sft", "evaluate", "shared by", "saved by sharing"):
+    for word in ("pretrain", "align", "sft", "evaluate", "shared by", "saved by sharing", "disk"):
         assert word in shown
 
 

@@ -12,6 +12,7 @@ from apollo_core.catalogue import ENCODERS, INTEGRATIONS, JOININGS, RESAMPLERS
 from apollo_core.design import Integration
 from apollo_core.schedules import NAMED
 from orchestrator.cost.cost import plan_cost, plan_flops
+from orchestrator.cost.memory import plan_memory
 from orchestrator.cost.model_sizes import ModelSizes, trained_parameters
 from orchestrator.cost.speeds import Speeds
 from orchestrator.plan.graph import build_plan
@@ -176,13 +177,14 @@ def test_the_apollo_familys_parameters_are_those_of_table_7(plan_of, model):
 def shown(plan):
     speeds = Speeds(cpu=1e9, gpu=1e12, cpu_source="given", gpu_source="given")
     console = Console(width=80, record=True, file=StringIO())
-    show_plan(console, plan, plan_cost(plan, plan_flops(plan), speeds))
+    cost = plan_cost(plan, plan_flops(plan), speeds)
+    show_plan(console, plan, cost, plan_memory(plan, device=80e9), device=80e9)
     return console.export_text()
 
 
 def test_the_plan_shows_what_each_stage_of_the_family_trains(plan_of):
     lines = shown(plan_of("apollo_family")).splitlines()
-    (row,) = (line.replace("\u2502", " ").split() for line in lines if "apollo-7b" in line)
+    row = next(line.replace("\u2502", " ").split() for line in lines if "apollo-7b" in line)
     assert row == ["apollo-7b", "1.40B", "177M", "7.62B", "177M", "1.58B", "7.79B"]
 
 
