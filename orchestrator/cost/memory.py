@@ -37,6 +37,8 @@ Sharding = Literal["ddp", "fsdp"]
 
 # Of a device: the rest goes to the driver's context and to what the allocator cannot put together.
 USABLE = 0.9
+# Bytes of one where nobody says: an A100 or H100.
+ASSUMED_DEVICE = 80e9
 # What `micro_batch: auto` takes on a GPU (`apollo_core.stages.device`), and its halves.
 AUTO_SIZES = (8, 4, 2, 1)
 _OPTIONS = 4  # assumed of a question

@@ -12,6 +12,7 @@ from apollo_core.features.feature_use import FeatureUse
 from apollo_core.frozen import Frozen
 from apollo_core.stages.identity import StageIdentity
 from orchestrator.canonical import canonical
+from orchestrator.cost.memory import StageMemory
 from orchestrator.plan.plan import Plan, StageNode, stage_payload
 from orchestrator.store.store import Store
 
@@ -72,6 +73,7 @@ def task_of(
     *,
     seconds: float,
     features: FeatureUse | None = None,
+    memory: StageMemory | None = None,
 ) -> StageTask:
     """A planned stage as work to hand out.
 
@@ -79,19 +81,24 @@ def task_of(
         node, plan, store: the stage, and where it belongs.
         seconds: how long it is planned to take.
         features: what it may keep and read of frozen encoders' features.
+        memory: planned for each of its GPUs; decides what `sharding: auto` is.
     """
+    execution = plan.sweep.execution.execution
+    if memory is not None and node.processes > 1 and execution.sharding == "auto":
+        execution = execution.model_copy(update={"sharding": memory.sharding})
     return StageTask(
         key=node.key,
         label=node.label,
         identity=node.identity,
         parents=dict(node.parents),
         locations=dict(node.locations),
-        execution=plan.sweep.execution.execution,
+        execution=execution,
         media_root=str(plan.media_root),
         store=str(store.root),
         cpus=node.cpus,
         gpus=node.gpus,
         processes=node.processes,
+        memory=float(memory.total) if memory is not None and node.gpus > 0 else 0.0,
         features=features,
         seconds=seconds,
         failures_before=len(store.failures(node.key)),

@@ -37,6 +37,8 @@ from orchestrator.cost.memory import (
     training_memory,
 )
 from orchestrator.cost.model_sizes import ModelSizes
+from orchestrator.engine.task import task_of
+from orchestrator.store.store import open_store
 
 CPU = torch.device("cpu")
 EVERYTHING = ("vision", "connector", "llm")
@@ -281,3 +283,14 @@ def test_what_one_device_cannot_hold_is_sharded_unless_the_file_says_otherwise(t
     assert ways("auto") == ["ddp", "fsdp"]
     assert ways("ddp") == ["ddp", "ddp"]
     assert ways("fsdp") == ["fsdp", "fsdp"]
+
+
+def test_a_stage_is_handed_out_with_its_memory_and_with_the_sharding_that_it_needs(tmp_path):
+    plan = planned(tmp_path, {"scales/xs/resources": {"gpus": 2}})
+    node = plan.stages[plan.variant("base@xs#0").steps["sft"]]
+    store = open_store(tmp_path / "store")
+    for size, sharding in ((80 * GB, "ddp"), (1e6, "fsdp")):
+        memory = plan_memory(plan, device=size)[node.key]
+        task = task_of(node, plan, store, seconds=1.0, memory=memory)
+        assert task.memory == memory.total > 0
+        assert task.execution.sharding == sharding
