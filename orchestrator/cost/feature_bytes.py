@@ -161,10 +161,10 @@ class _Count:
         self.seconds += read.reads * read.clips * self.per_clip[1] / speed
 
     def cost(self) -> CacheCost:
-        media = clips = 0.0
+        media = clips = 0
         for pool, (known, each) in self.pools.items():
             drawn = math.fsum(count for (name, _), count in self.drawn.items() if name == pool)
-            distinct = drawn if known is None else min(known, drawn)
+            distinct = math.ceil(drawn if known is None else min(known, drawn))
             media, clips = media + distinct, clips + distinct * each
         seen = math.fsum(self.reads[pool] * each for pool, (_, each) in self.pools.items())
         size, flops = self.per_clip
@@ -172,10 +172,10 @@ class _Count:
         moved = size * (seen + clips) / _DISK
         return replace(
             self.first,
-            media=math.ceil(media),
+            media=media,
             reads=math.ceil(math.fsum(self.reads.values())),
             stages=self.stages,
-            bytes=math.ceil(clips * size),
+            bytes=clips * size,
             flops=saved * flops,
             seconds=self.seconds * saved / max(seen, 1e-9) - moved,
         )
