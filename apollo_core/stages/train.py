@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -78,9 +77,8 @@ def _train(identity: TrainIdentity, context: StageContext, peers: Peers) -> None
         packed=prepared.packed,
         fed=fed,
     ) as feeder:
-        extras = _extras(model, identity, context.execution, resuming, fed, peers)
-        if sharded:
-            extras = replace(extras, idle=idle_batch(packed=prepared.packed))
+        idle = idle_batch(packed=prepared.packed) if sharded else None
+        extras = _extras(model, identity, context.execution, resuming, fed, peers, idle)
         _optimise(model, identity, context, feeder, resuming, extras, drawn=len(order))
     save_trained(model, identity.lr.trained(), context.out, peers)
     if peers.is_first:
@@ -201,16 +199,21 @@ def _extras(
     resuming: Resuming,
     fed: FedTogether,
     peers: Peers,
+    idle: Batch | None,
 ) -> Extras[Batch]:
     most = peak(execution, peers.device, identity.precision)
+    # What a connector that reads the question costs cannot be tried without the whole embeddings.
+    countable = idle is None or not model.connector.conditioned
     return Extras(
         resume=resuming.restore,
         keep=lambda state: resuming.keep(state, fed),
         read=fed.settle,
-        work=WorkMeter(model, identity.lr.trained(), flops=most is not None),
+        work=WorkMeter(model, identity.lr.trained(), flops=most is not None and countable),
         peak_flops=most and most * peers.size,
         fused=execution.fused_optimiser,
+        lost_above=execution.diverged_above,
         peers=peers,
+        idle=idle,
     )
 
 
