@@ -230,3 +230,87 @@ def test_the_demo_is_ready_to_run(plan_of):
     plan.require_runnable()
     assert len(plan.sweep.scales) >= 3
     assert plan.sweep.base.sampling.mode == "fps"
+
+
+NAMES = {
+    "DINOv2": "dinov2-large",
+    "LanguageBind-Image": "languagebind-image",
+    "SigLIP-SO400M": "siglip-so400m",
+    "VideoMAE": "videomae-large",
+    "V-JEPA": "vjepa-huge",
+    "LanguageBind-Video": "languagebind-video",
+    "InternVideo2": "internvideo2-1b",
+}
+
+
+def designs(plan):
+    """Each design of a sweep on one scale, by its row where its level is called so."""
+    assert len(plan.sweep.scales) == 1
+    return {next(iter(variant.levels.values())): variant for variant in plan.variants}
+
+
+def by_row(plan, base):
+    """Number of a row -> its variant; `base` is the base's."""
+    found = designs(plan)
+    return {
+        str(base) if level == "base" else level.removeprefix("row-"): variant
+        for level, variant in found.items()
+    }
+
+
+def test_the_sweep_of_encoders_is_table_9_row_by_row(plan_of):
+    found = by_row(plan_of("paper_table9"), 19)
+    assert {row: set(variant.resolved.encoders) for row, variant in found.items()} == {
+        row["row"]: {NAMES[name] for name in row["encoders"].split("+")}
+        for row in table("apollo_table09.csv")
+    }
+
+
+def test_the_sweep_of_frames_and_tokens_is_table_10(plan_of):
+    found = [
+        (variant.resolved.sampling.fps, variant.resolved.resampler.tokens_per_frame)
+        for variant in plan_of("paper_table10").variants
+    ]
+    rows = table("apollo_table10.csv")
+    assert sorted(found) == sorted((float(row["fps"]), float(row["tpf"])) for row in rows)
+    for row in rows:
+        assert float(row["tps"]) == float(row["fps"]) * float(row["tpf"])
+
+
+def test_the_sweep_of_uniform_frames_is_table_11_as_designs_asked_in_two_ways(plan_of):
+    plan = plan_of("paper_table11")
+    found = []
+    for variant in plan.variants:
+        frames = variant.resolved.sampling.frames
+        for name, key in variant.evaluations.items():
+            asked = plan.stages[key].identity.sampling
+            mode = f"fps{asked.fps:g}" if asked.mode == "fps" else str(asked.frames)
+            assert (name == "at_fps2") == (asked.mode == "fps")
+            found.append((str(frames), mode))
+    rows = table("apollo_table11.csv")
+    assert sorted(found) == sorted((row["train_uniform_frames"], row["test_mode"]) for row in rows)
+
+
+def test_the_sweep_of_schedules_is_table_12_row_by_row(plan_of):
+    plan = plan_of("paper_table12")
+    found = by_row(plan, 13)
+    rows = {row.pop("row"): row for row in table("apollo_table12.csv")}
+    assert set(found) == set(rows)
+    for number, variant in found.items():
+        stages = [training(plan, key).lr for key in variant.steps.values()]
+        rates = {
+            f"s{at}_lr_{module}": rate
+            for at, lr in enumerate(stages, start=1)
+            for module, rate in lr
+        }
+        assert rates == {name: float(rate) for name, rate in rows[number].items() if rate}
+
+
+def test_the_sweep_of_mixtures_is_table_13_row_by_row(plan_of):
+    found = by_row(plan_of("paper_table13"), 2)
+    assert {row: variant.resolved.mixture.shares() for row, variant in found.items()} == {
+        row["row"]: {
+            name: float(row[f"{name}_pct"]) for name in ("text", "image", "multi_image", "video")
+        }
+        for row in table("apollo_table13.csv")
+    }
