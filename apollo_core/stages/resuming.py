@@ -1,4 +1,4 @@
-"""How an attempt at a stage that trains goes on from an earlier one, and what it keeps for a later."""
+"""How an attempt at a training stage goes on from an earlier one, and what it keeps for later."""
 
 from __future__ import annotations
 
