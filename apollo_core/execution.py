@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import (
+    Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
@@ -32,6 +33,9 @@ class Execution(Frozen):
             on from there; 0 = never.
         stall_minutes: a stage that reports no step for as long is ended, with its process, and
             tried once more; loading, the first step and a whole optimiser step must fit. 0 = never.
+        diverged_above: a training stage is given up as diverged when the median loss of its last 64
+            steps is more than this many times that of its first 64; absent = only a loss or
+            gradient that is not finite does it.
         packing: conversations of a micro-batch in one row instead of padded; `auto` where the
             language model's class keeps them apart, on a CPU only if it does so without a mask.
         attention: how the language model attends in training; `auto` takes what suits its class.
@@ -59,6 +63,7 @@ class Execution(Frozen):
     decode_deadline_s: PositiveInt = 30
     checkpoint_minutes: NonNegativeFloat = 10.0
     stall_minutes: NonNegativeFloat = 30.0
+    diverged_above: float | None = Field(default=None, gt=1)
     packing: Literal["auto", "on", "off"] = "auto"
     attention: Literal["auto", "sdpa", "eager", "flex_attention"] = "auto"
     activation_checkpointing: bool = False

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from apollo_core.errors import BadData, BadInput
 from apollo_core.features.feature_use import FeatureUse
+from orchestrator.cost.memory import StageMemory
 from orchestrator.engine.attempt import RunStage, core_stage
 from orchestrator.engine.engine import Engine, refuse_what_never_fits
 from orchestrator.engine.frontier import Frontier
@@ -19,11 +20,18 @@ from orchestrator.files import read_json, write_atomically
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.weights import PROVISIONAL
 from orchestrator.store import failures
+from orchestrator.store.damage import undo_damaged
 from orchestrator.store.provenance import code_hash
+from orchestrator.store.retries import DAMAGED, rule_of
 from orchestrator.store.store import Store
 from orchestrator.store.sweep_record import SweepRecord, record_of, register, sweep_folder
 from orchestrator.watching.estimates import Estimate, Estimates, Places, keep_estimates
 from orchestrator.watching.progress import Progress
+
+# Damage that comes back as fast as it is mended is a disk that has to be replaced.
+_ROUNDS_OF_MENDING = 2
+# Variants that a summary names; `apollo status` names them all.
+_NAMED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +44,7 @@ class RunOptions:
         seconds: planned duration by stage key; only the order of work depends on it.
         flops: planned FLOPs by stage key, to tell what sharing saves.
         features: what each stage may keep of frozen encoders' features, by stage key.
+        memory: planned for each of a stage's GPUs, by stage key.
         one_at_a_time: the engine runs one stage after another, whatever the machine has.
         run_stage: the stage function.
     """
@@ -45,6 +54,7 @@ class RunOptions:
     seconds: Mapping[str, float] = field(default_factory=dict[str, float])
     flops: Mapping[str, float] = field(default_factory=dict[str, float])
     features: Mapping[str, FeatureUse] = field(default_factory=dict[str, FeatureUse])
+    memory: Mapping[str, StageMemory] = field(default_factory=dict[str, StageMemory])
     one_at_a_time: bool = False
     run_stage: RunStage = core_stage
 
@@ -87,6 +97,9 @@ def run_sweep(
 ) -> RunSummary:
     """Run every stage that is asked for and not done.
 
+    A result that turns out to be damaged when a stage is about to use it is made again, in a round
+    of its own after all else.
+
     Args:
         plan: the sweep.
         store: where results are and go.
@@ -100,6 +113,27 @@ def run_sweep(
         BadInput: the sweep cannot run as it is; nothing was started.
     """
     began = time.monotonic()
+    first = summary = _round(plan, store, source, engine, options, progress, on_start)
+    for _ in range(_ROUNDS_OF_MENDING):
+        if all(outcome.failure_class != DAMAGED for outcome in summary.failed):
+            break
+        progress.warn("results that had changed on disk are made again")
+        rest = replace(options, retry_failed=False)
+        summary = _round(plan, store, source, engine, rest, progress, lambda record, missing: None)
+    return replace(summary, done_before=first.done_before, seconds=time.monotonic() - began)
+
+
+def _round(
+    plan: Plan,
+    store: Store,
+    source: str,
+    engine: Engine,
+    options: RunOptions,
+    progress: Progress,
+    on_start: Callable[[SweepRecord, int], None],
+) -> RunSummary:
+    """Look what is not done, and run it."""
+    began = time.monotonic()
     if plan.provisional and not plan.not_yet:
         _name_absent_media(plan, progress)
     plan.require_runnable()
@@ -107,6 +141,7 @@ def run_sweep(
         plan.variant(identifier)
     record = record_of(plan)
     wanted = record.only(options.only)
+    undo_damaged(store, (key for key in wanted if plan.stages[key].identity.kind == "evaluate"))
     missing = [key for key in plan.stages if key in wanted and not store.is_done(key)]
     tasks = [
         task_of(
@@ -115,6 +150,7 @@ def run_sweep(
             store,
             seconds=options.seconds.get(key, 0.0),
             features=options.features.get(key),
+            memory=options.memory.get(key),
         )
         for key in missing
     ]
@@ -178,9 +214,17 @@ def summary_lines(summary: RunSummary, record: SweepRecord) -> list[str]:
     ]
     for outcome in summary.failed:
         lines.append(f"  {outcome.failure_class}: {record.label(outcome.key)}: {outcome.message}")
-    if any(outcome.failure_class != failures.INFRA for outcome in summary.failed):
+    without = record.variants_with(outcome.key for outcome in summary.failed)
+    if without:
+        lines.append(f"  no scores for {_listed(without)}")
+    if any(rule_of(each.failure_class).afterwards == "when asked" for each in summary.failed):
         lines.append("Failed stages are tried again with --retry-failed.")
     return lines
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _refuse_what_never_fits(tasks: list[StageTask], engine: Engine) -> Places | None:

@@ -63,6 +63,7 @@ def train_part(
                 resume=resuming.restore,
                 keep=resuming.keep,
                 fused=context.execution.fused_optimiser,
+                lost_above=context.execution.diverged_above,
             ),
         )
     resuming.report_rest(identity.steps)

@@ -106,6 +106,7 @@ class Extras(Generic[Micro]):
         work: counts what a micro-batch costs, for the speeds that are reported.
         peak_flops: of all ranks' devices together, per second, where known.
         fused: the optimiser in one kernel.
+        lost_above: what makes a finite loss a diverged one (`LossWatch.is_lost`); None = nothing.
         peers: the ranks that take each step together, each with micro-batches of its own.
         idle: where the model is sharded: a micro-batch of no weight, for a rank that has none left
             while another has.
@@ -117,6 +118,7 @@ class Extras(Generic[Micro]):
     work: Callable[[Micro], Work] = lambda _: Work()
     peak_flops: float | None = None
     fused: bool = True
+    lost_above: float | None = None
     peers: Peers = NOBODY_ELSE
     idle: Micro | None = None
 
@@ -152,7 +154,7 @@ def train(
         extras: what is done beside.
 
     Raises:
-        Diverged: loss or gradient is not finite.
+        Diverged: loss or gradient is not finite, or the loss is lost (`extras.lost_above`).
     """
     beside = extras or Extras[Micro]()
     set_trainable(modules, recipe.rates)
@@ -176,6 +178,7 @@ def train(
         state.tokens_seen += learned.work.positions
         spike = int(state.watch.is_spike(learned.loss))
         state.spikes += spike
+        _refuse_what_is_lost(state, recipe, beside.lost_above)
         lap = waited.lap()
         event: dict[str, float | int | str] = {
             "step": state.step,
@@ -191,6 +194,15 @@ def train(
         }
         with beside.keep(state):
             report(event)
+
+
+def _refuse_what_is_lost(state: TrainingState, recipe: Recipe, factor: float | None) -> None:
+    if factor is not None and state.watch.is_lost(factor):
+        raise Diverged(
+            f"step {state.step} of {recipe.steps}: the median loss of the last "
+            f"{len(state.watch.recent)} steps is more than {factor:g} times that of the first "
+            f"{len(state.watch.first)} (execution.diverged_above)"
+        )
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Tell a loss spike from a loss that wobbles."""
+"""Tell a loss spike from a loss that wobbles, and a training that is lost from one that learns."""
 
 from __future__ import annotations
 
@@ -25,16 +25,32 @@ class LossWatch:
 
     Args:
         recent: losses already seen, oldest first.
+        first: the first `WINDOW` of the stage, or as many as there were; absent = none were seen.
     """
 
-    def __init__(self, recent: Iterable[float] = ()) -> None:
+    def __init__(self, recent: Iterable[float] = (), first: Iterable[float] = ()) -> None:
         self.recent: deque[float] = deque(recent, WINDOW)
+        self.first = list(first)
 
     def is_spike(self, loss: float) -> bool:
         """Whether `loss` is one; it is remembered either way."""
         found = len(self.recent) >= LEAST and loss > self._most()
         self.recent.append(loss)
+        if len(self.first) < WINDOW:
+            self.first.append(loss)
         return found
+
+    def is_lost(self, factor: float) -> bool:
+        """Whether training has made the loss worse, and for good: it is finite, and no use.
+
+        It is, when the median of the last `WINDOW` losses is above `factor` times that of the
+        stage's first `WINDOW`. Neither a spike nor a handful of them moves a median. The rule is
+        ours; it needs to be asked for, since a stage that begins at a loss close to 0 may rise by
+        any factor and be none the worse.
+        """
+        if len(self.recent) < WINDOW or len(self.first) < WINDOW:
+            return False
+        return median(self.recent) > factor * median(self.first)
 
     def _most(self) -> float:
         middle = median(self.recent)

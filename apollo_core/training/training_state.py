@@ -63,6 +63,7 @@ class TrainingState:
             "tokens_seen": self.tokens_seen,
             "spikes": self.spikes,
             "recent": list(self.watch.recent),
+            "first": self.watch.first,
         }
 
     def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
@@ -84,7 +85,7 @@ class TrainingState:
         self.tokens_seen = int(values["tokens_seen"])
         # Checkpoints did not always count them, and the stage that left one goes on from it.
         self.spikes = int(values.get("spikes", 0))
-        self.watch = LossWatch(values["recent"])
+        self.watch = LossWatch(values["recent"], values.get("first", ()))
 
     def _restore_moments(self, stored: Mapping[str, Tensor]) -> None:
         parameters = [each for group in self.optimiser.param_groups for each in group["params"]]

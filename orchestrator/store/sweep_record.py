@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import Field, JsonValue, ValidationError
@@ -104,6 +105,11 @@ class SweepRecord(Frozen):
         wanted = identifiers or tuple(variant.id for variant in self.variants)
         found = [variant for variant in self.variants if variant.id in wanted]
         return frozenset(key for variant in found for key in variant.stages)
+
+    def variants_with(self, keys: Iterable[str]) -> list[str]:
+        """Ids of the replicates that need one of these stages."""
+        asked = set(keys)
+        return [variant.id for variant in self.variants if asked.intersection(variant.stages)]
 
 
 def record_of(plan: Plan) -> SweepRecord:

@@ -44,3 +44,32 @@ def test_losses_without_a_spread_make_no_spike_of_the_next_digit():
 def test_one_spike_does_not_hide_the_next():
     watch = LossWatch([2.0 + 0.01 * (step % 5) for step in range(WINDOW)])
     assert [watch.is_spike(9.0) for _ in range(5)] == [True] * 5
+
+
+def seen(losses) -> LossWatch:
+    watch = LossWatch()
+    for loss in losses:
+        watch.is_spike(float(loss))
+    return watch
+
+
+def test_a_loss_that_ends_far_above_where_it_began_is_lost():
+    rising = np.concatenate([np.full(WINDOW, 2.0), np.linspace(2, 9, 200)])
+    assert seen(rising).is_lost(2.0)
+    assert not seen(rising).is_lost(5.0)
+
+
+def test_neither_spikes_nor_a_short_stage_nor_one_that_learns_is_lost():
+    wobbling = 2 + 0.3 * np.random.default_rng(0).standard_normal(500)
+    wobbling[400:420] = 50.0
+    assert not seen(wobbling).is_lost(1.5)
+    assert not seen([2.0] * 10 + [9.0] * (WINDOW - 11)).is_lost(1.5)
+    assert not seen(5 * 0.99 ** np.arange(500)).is_lost(1.5)
+
+
+def test_where_a_stage_began_is_carried_on():
+    watch = seen([2.0] * WINDOW + [9.0] * 5)
+    again = LossWatch(watch.recent, watch.first)
+    for _ in range(WINDOW):
+        again.is_spike(9.0)
+    assert again.is_lost(2.0)

@@ -177,7 +177,7 @@ def test_json_keeps_to_its_contract(ran, monkeypatch, capsys):
     assert list(document["stages"]) == ["done", "running", "waiting", "failed"]
     assert sum(document["stages"].values()) == len(record.stages)
     assert {tuple(each) for each in document["failures"]} == {
-        ("key", "kind", "class", "attempts", "message")
+        ("key", "kind", "class", "attempts", "message", "variants")
     }
 
 
