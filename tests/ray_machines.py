@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -47,6 +48,10 @@ class Machines:
     def kill(self, name: str) -> None:
         """Kill all of a machine's processes at once."""
         self._ask("kill", name=name)
+
+    def take_back(self, name: str, *, within: float) -> None:
+        """Tell the cluster that a machine will be taken back in so many seconds, and take it."""
+        self._ask("take back", name=name, within=within)
 
     @property
     def address(self) -> str:
@@ -105,10 +110,26 @@ def serve() -> None:
             answer = node.node_id
         elif what == "kill":
             cluster.remove_node(nodes.pop(options["name"]), allow_graceful=False)
+        elif what == "take back":
+            _drain(cluster.address, options["name"], options["within"])
+            time.sleep(options["within"])
+            cluster.remove_node(nodes.pop(options["name"]), allow_graceful=True)
         elif what == "address":
             answer = cluster.address
         print(json.dumps(answer), file=told, flush=True)
     cluster.shutdown()
+
+
+def _drain(address: str, name: str, within: float) -> None:
+    from ray._raylet import GcsClient
+    from ray.core.generated import autoscaler_pb2
+
+    GcsClient(address).drain_node(
+        name,
+        autoscaler_pb2.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION"),
+        "taken back",
+        int((time.time() + within) * 1000),
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,167 @@
+"""What the orchestrator costs beside the work itself, and what plain Ray Tune costs beside it.
+
+    .venv/bin/python tests/benchmarks/orchestrator_overhead.py [--sweep sweeps/demo.yaml]
+
+Three figures, all with the Ray engine on this machine:
+
+- seconds outside training for each stage, on warm workers: many stages that take no time;
+- wall time beside the ideal, (sum of stage times) / slots, of stages of known length;
+- `apollo run` on an empty store beside plain Ray Tune grid search with `MLflowLoggerCallback` on
+  the same variants (`plain_tune.py`), one after the other in the same run, data made beforehand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sleeping_stages import sleeping_stage, sleeping_task
+
+from orchestrator.engine.frontier import Frontier
+from orchestrator.engine.ray.ray_engine import RayEngine
+from orchestrator.plan.graph import build_plan
+from orchestrator.plan.plan import Plan
+from orchestrator.spec.sweep_file import load_sweep
+from orchestrator.store.store import Store
+
+HERE = Path(__file__).parent
+DEMO = HERE.parents[1] / "sweeps" / "demo.yaml"
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Stages of one length on the Ray engine.
+
+    Attributes:
+        stages, slots: how many stages, on how many processors.
+        seconds: length of each.
+        start: until the first stage began: Ray and its first workers start.
+        wall: from the first stage's beginning to the last one's end.
+        warm: seconds a stage and slot, from the end of each slot's first stage on.
+    """
+
+    stages: int
+    slots: int
+    seconds: float
+    start: float
+    wall: float
+    warm: float
+
+    @property
+    def outside(self) -> float:
+        """Seconds outside the stage's own work, for each stage on a warm worker."""
+        return self.warm - self.seconds
+
+    @property
+    def over(self) -> float:
+        """Wall time beyond the ideal, as a share of it; without the start of Ray."""
+        return self.wall / (self.stages * self.seconds / self.slots) - 1
+
+    @property
+    def over_with_start(self) -> float:
+        """The same with it."""
+        return (self.start + self.wall) / (self.stages * self.seconds / self.slots) - 1
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One sweep, run both ways.
+
+    Attributes:
+        variants, stages, separate: in the sweep; what we run; what runs when nothing is shared.
+        ours, plain: wall seconds of `apollo run`, and of plain Ray Tune.
+    """
+
+    variants: int
+    stages: int
+    separate: int
+    ours: float
+    plain: float
+
+
+def timed(*, stages: int, seconds: float, slots: int = 2) -> Timed:
+    """Run so many stages of this length, without parents, on a Ray of our own."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "store")
+        store.prepare()
+        tasks = [sleeping_task(str(store.root), n, seconds) for n in range(stages)]
+        began = time.perf_counter()
+        ends: list[float] = []
+        RayEngine(cpus=slots).run(
+            Frontier(tasks),
+            run_stage=sleeping_stage,
+            on_outcome=lambda outcome: ends.append(time.perf_counter() - began),
+        )
+    assert len(ends) == stages
+    start = ends[0] - seconds
+    warm = (ends[-1] - ends[slots - 1]) * slots / (stages - slots)
+    return Timed(stages, slots, seconds, start, ends[-1] - start, warm)
+
+
+def compared(sweep: Path, *, slots: int = 2) -> Compared:
+    """Run a sweep both ways, each on an empty store, and take the time."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        data, ours, plain = (Path(folder) / name for name in ("data", "ours", "plain"))
+        plan = build_plan(load_sweep(sweep), store=data)
+        _make_data(plan)
+        for store in (ours, plain):
+            shutil.copytree(data, store)
+        apollo = str(Path(sys.executable).parent / "apollo")
+        peer = [sys.executable, str(HERE / "plain_tune.py"), "--cpus", str(slots)]
+        seconds = [
+            _seconds([apollo, "run", str(sweep), "--store", str(ours)]),
+            _seconds([*peer, str(sweep), str(plain)]),
+        ]
+    separate = sum(len(variant.stages) for variant in plan.variants)
+    return Compared(len(plan.variants), len(plan.stages), separate, *seconds)
+
+
+def told(sweep: Path, *, stages: int, seconds: float, slots: int = 2) -> list[str]:
+    """The figures, a line each."""
+    short = timed(stages=stages, seconds=0.0, slots=slots)
+    long = timed(stages=max(2 * slots, 6 * slots), seconds=seconds, slots=slots)
+    both = compared(sweep, slots=slots)
+    return [
+        f"outside training: {short.outside:.3f} s a stage ({short.stages} stages of no length, "
+        f"warm workers, {slots} slots); Ray starts in {short.start:.1f} s",
+        f"wall time over (sum of stage times) / slots: {long.over:.1%} for {long.stages} stages of "
+        f"{seconds:g} s on {slots} slots; {long.over_with_start:.1%} with the start of Ray",
+        f"{sweep.stem}, {both.variants} variants: apollo run {both.ours:.0f} s "
+        f"({both.stages} stages), plain Ray Tune {both.plain:.0f} s ({both.separate} stages): "
+        f"{both.plain / both.ours:.2f} times as long",
+    ]
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description="Time what the orchestrator adds to the work.")
+    parser.add_argument("--sweep", type=Path, default=DEMO)
+    parser.add_argument("--stages", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--slots", type=int, default=2)
+    given = parser.parse_args()
+    for line in told(given.sweep, stages=given.stages, seconds=given.seconds, slots=given.slots):
+        print(line, flush=True)
+
+
+def _make_data(plan: Plan) -> None:
+    if plan.world is not None:
+        from apollo_core.microworld.world import generate
+
+        generate(plan.world, plan.media_root)
+
+
+def _seconds(command: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
