@@ -71,10 +71,10 @@ def test_the_slurm_script_parses_and_starts_ray_shut():
 
 
 def test_the_autoscalers_file_passes_rays_own_schema():
-    from ray.autoscaler._private.util import validate_config
+    from ray.autoscaler._private.util import fillout_defaults, validate_config
 
     content = yaml.safe_load((FILES / "autoscaler.yaml").read_text())
-    validate_config(content)
+    validate_config(fillout_defaults(content))
     commands = content["head_start_ray_commands"] + content["worker_start_ray_commands"]
     starts = [command for command in commands if "ray start" in command]
     assert len(starts) == 2
