@@ -121,7 +121,7 @@ def _seeds(table: ScoreTable, metric: str, noise: MetricNoise) -> Iterator[Need]
 
 def _run_variance(seeds: SeedRuns, noise: MetricNoise, scale: int) -> Variance | None:
     """Variance of one run, as it counts in differences, from the design with most seeds."""
-    if noise.seeds is None:
+    if noise.seeds is None or len(noise.seeds.replicates) < 2:
         return None
     count = noise.seeds.replicates[:, scale]
     first, second = np.argsort(-count, kind="stable")[:2].tolist()

@@ -14,6 +14,8 @@ import pandas as pd
 from analysis.errors import TableError
 from analysis.table.options import TableOptions
 
+# Higher powers of scores beyond these are not numbers that a computer has.
+LARGEST, SMALLEST = 1e30, 1e-30
 # How tables write "no value here"; compared in lower case.
 EMPTY = frozenset({"", "nan", "na", "n/a", "none", "null"})
 
@@ -57,6 +59,7 @@ def tidy_rows(rows: pd.DataFrame, options: TableOptions) -> pd.DataFrame:
     )
     for column in ("design", "scale", "metric"):
         _refuse_empty(tidy, column)
+    _refuse_extremes(tidy)
     _refuse_duplicates(tidy, repeats_allowed=options.seed is not None)
     return tidy
 
@@ -103,6 +106,17 @@ def _refuse_empty(tidy: pd.DataFrame, column: str) -> None:
     empty = tidy[column].str.strip() == ""
     if empty.any():
         raise TableError(f"row {empty.idxmax()}: the {column} is empty; every score needs one.")
+
+
+def _refuse_extremes(tidy: pd.DataFrame) -> None:
+    size = np.abs(tidy["score"].to_numpy(dtype=float))
+    wrong = (size > LARGEST) | ((size > 0) & (size < SMALLEST))
+    if wrong.any():
+        row = tidy.iloc[int(np.argmax(wrong))]
+        raise TableError(
+            f"row {row.name}: the score {row['score']:g} is not 0 and not between {SMALLEST:g} and"
+            f" {LARGEST:g} in size; give the metric in another unit."
+        )
 
 
 def _refuse_duplicates(tidy: pd.DataFrame, *, repeats_allowed: bool) -> None:

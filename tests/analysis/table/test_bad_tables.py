@@ -11,6 +11,7 @@ from score_tables import write
 
 from analysis.errors import TableError
 from analysis.findings.compare import compare_scales, draws_for
+from analysis.findings.findings import find
 from analysis.findings.pair import Pair
 from analysis.report import report_on_file
 from analysis.table.known_chance import known_chance
@@ -110,6 +111,19 @@ def test_an_id_in_every_row_is_not_taken_for_a_design(tmp_path: Path):
     rows: list[Row] = [(f"run{i}", "sl"[i % 2], 0, 1.0, "a") for i in range(2_500)]
     with pytest.raises(TableError, match=r"2,500 designs; .*Does --design name"):
         load_table(write(tmp_path, text_of(rows)), TableOptions())
+
+
+@pytest.mark.parametrize("score", [1e200, -1e31, 1e-200])
+def test_scores_that_no_square_can_hold_are_refused_with_their_row(tmp_path: Path, score: float):
+    rows = [*rows_of(4), ("d9", "s", 0, score, "a")]
+    with pytest.raises(TableError, match=r"row 18: the score .* give the metric in another unit"):
+        load_table(write(tmp_path, text_of(rows)), TableOptions.parse(scale_order="s,l"))
+
+
+def test_one_design_with_seeds_makes_a_report_of_its_noise(tmp_path: Path):
+    table = load_table(write(tmp_path, text_of(rows_of(1))), TableOptions.parse(scale_order="s,l"))
+    (pair,) = find(table).pairs
+    assert (pair.n, pair.verdict) == (1, "undecidable")
 
 
 def test_a_tie_band_of_the_user_counts_close_scores_as_ties(tmp_path: Path):
