@@ -27,7 +27,6 @@ class _Shard:
     path: Path
     read: int = 0
     mapped: mmap.mmap | None = None
-    handle: int = -1
 
 
 _Place = tuple[_Shard, Entry]
@@ -84,12 +83,9 @@ class Shards:
         return sum(map(len, pieces))
 
     def close(self) -> None:
-        """Let go of all files; what `get` has handed out stays readable."""
+        """Let go of all files. What `get` has handed out stays readable."""
         with self._lock:
             self._writer.close()
-            for shard in self._shards.values():
-                if shard.handle >= 0:
-                    os.close(shard.handle)
             self._shards.clear()
             self._found.clear()
 
@@ -130,14 +126,13 @@ class Shards:
     def _mapped(self, shard: _Shard, entry: Entry) -> np.ndarray | None:
         end = entry.begin + entry.length
         try:
-            if shard.handle < 0:
-                shard.handle = os.open(shard.path.with_suffix(DATA), os.O_RDONLY)
-            # Asked each time: to touch a page behind the end of a file ends the process.
-            size = os.fstat(shard.handle).st_size
-            if size < end:
-                return None
             if shard.mapped is None or len(shard.mapped) < end:
-                shard.mapped = mmap.mmap(shard.handle, size, access=mmap.ACCESS_READ)
+                with shard.path.with_suffix(DATA).open("rb") as file:
+                    shard.mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            # Of the file and not of the map, each time: to touch a page behind the end of a file
+            # ends the process.
+            if shard.mapped.size() < end or len(shard.mapped) < end:
+                return None
         except (OSError, ValueError):
             return None
         return np.frombuffer(shard.mapped, np.uint8, entry.length, entry.begin)

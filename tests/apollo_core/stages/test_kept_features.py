@@ -13,11 +13,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_chain import SIGLIP, VIDEOMAE, Workshop, contents, evaluation, training, write_rows
+from tiny_chain import (
+    SAMPLING,
+    SIGLIP,
+    VIDEOMAE,
+    Workshop,
+    contents,
+    evaluation,
+    training,
+    write_rows,
+)
 from tiny_models import image_encoder, qwen2, video_encoder
 from torch.nn.modules.module import register_module_forward_hook
 from transformers import PreTrainedModel
 
+from apollo_core.design import MemoryBank, QFormerResampler
 from apollo_core.encoders.encoder import VideoEncoder
 from apollo_core.errors import DecodeFailed
 from apollo_core.execution import Execution
@@ -152,9 +162,41 @@ def test_a_stage_that_finds_all_features_runs_no_encoder_and_leaves_the_same_byt
 
 
 def test_how_samples_are_batched_and_who_reads_them_does_not_matter(shop, filled):
-    for ways in ({"micro_batch": 1}, {"micro_batch": 3, "workers": 2}):
-        online = run(shop, TRAIN, None, **ways)
-        assert run(shop, TRAIN, cache_in(filled), **ways) == online
+    ways = {"micro_batch": 3, "workers": 2}
+    online = run(shop, TRAIN, None, **ways)
+    assert run(shop, TRAIN, cache_in(filled), **ways) == online
+
+
+OTHERS = {
+    "half precision, a branch of their own for stills": {
+        "model": TRAIN.model.model_copy(update={"joining": "split"}),
+        "precision": "bfloat16",
+    },
+    "a memory bank, tokens that depend on the question": {
+        "model": TRAIN.model.model_copy(
+            update={
+                "memory": MemoryBank(long=1, recent=1),
+                "resampler": QFormerResampler(
+                    kind="qformer", tokens_per_frame=1, width=16, heads=2, text=True
+                ),
+            }
+        ),
+        "sampling": SAMPLING.model_copy(update={"max_clips": 3}),
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"), [*zip(("train", "evaluate"), OTHERS.values(), strict=True)], ids=OTHERS
+)
+def test_it_is_so_with_other_connectors_and_in_half_precision(kind, changes, shop, tmp_path):
+    identity = {"train": TRAIN.model_copy(update={"samples": 4}), "evaluate": EVALUATE}[kind]
+    identity = identity.model_copy(update=changes)
+    online = run(shop, identity, None)
+    assert run(shop, identity, cache_in(tmp_path)) == online
+    warm = cache_in(tmp_path)
+    assert run(shop, identity, warm) == online
+    assert warm.misses == 0 < warm.hits
 
 
 def lose_everything(folder: Path) -> None:
@@ -220,9 +262,9 @@ def test_a_cache_that_reached_its_budget_stops_growing_says_so_once_and_is_still
 ):
     cache = cache_in(tmp_path, budget=40_000)
     assert run(shop, TRAIN, cache) == plain["train"]
-    told = cache.told()
-    assert "has reached its" in str(told["features_not_kept"])
-    assert "features_not_kept" not in cache.told()
+    told = [event["features_not_kept"] for event in shop.events if "features_not_kept" in event]
+    assert len(told) == 1
+    assert "has reached its 4e-05 GB (execution.feature_cache.budget)" in str(told[0])
     size = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     assert 0 < size <= 41_000  # indices are not counted
     second = cache_in(tmp_path, budget=40_000)
