@@ -94,7 +94,8 @@ def report_on_file(
         if verdict.metric in shown and verdict.large == table.scales[-1]
     ]
     summary = summary_lines(table, findings.pairs, shown, units)
-    return FileReport(paths, (*summary, *(("", *axis_lines) if axis_lines else ())))
+    gap = ("",) if summary and summary[-1] else ()
+    return FileReport(paths, (*summary, *((*gap, *axis_lines) if axis_lines else ())))
 
 
 def write_report(

@@ -46,6 +46,8 @@ def describe_axis(verdict: AxisVerdict) -> str:
     if verdict.because == "one level carries it" and found.weakest_level is not None:
         level, left = found.weakest_level
         return f"{head} Without {level} it is {percent(left)}."
+    if verdict.because == "the scales agree, this axis is not shown to":
+        return f"{head} The scales agree overall; that this axis does is not shown."
     if verdict.because == "metric at chance":
         return f"{head} The metric is at its chance level."
     return head

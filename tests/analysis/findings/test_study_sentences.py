@@ -34,7 +34,8 @@ def test_an_axis_is_told_with_its_pairs_interval_and_what_carries_it(found: Find
     variant = verdicts["variant", FOUR, SEVEN]
     assert describe_axis(variant) == (
         "71 % of the 63 pairs of designs that differ in variant alone are ordered alike (95 %"
-        " interval 45 % to 98 %, 21 designs)."
+        " interval 45 % to 98 %, 21 designs). The scales agree overall; that this axis does is not"
+        " shown."
     )
     assert describe_axis(verdicts["variant", ONE, FOUR]).endswith("Without a7 it is 71 %.")
     assert describe_axis_line(variant).startswith(f"variant, {FOUR} -> {SEVEN}: transfers only")
