@@ -36,6 +36,10 @@ class Kept:
 class StageCheckpoints:
     """Keeps the newest state of one stage.
 
+    One is kept: 12 bytes a trained parameter (float32 weights and AdamW's two moments). While it is
+    replaced there are two for a moment. It goes when the stage is done; that of a stage which is
+    not done stays for the next attempt, until `apollo gc` finds that no sweep wants the stage.
+
     Args:
         folder: of this stage alone; made at the first write. None = keep nothing.
         minutes: between two checkpoints; 0 = never one.

@@ -23,12 +23,12 @@ def gc(
     opened = open_store(store)
     found = orphans(opened) if dry_run else remove_orphans(opened)
     for orphan in found:
-        kind = "  features" if orphan.kind == "features" else ""
+        kind = "" if orphan.kind == "stage" else f"  {orphan.kind}"
         typer.echo(f"{orphan.key}  {orphan.bytes:>14,} bytes{kind}")
     what = "would be removed" if dry_run else "removed"
     freed = sum(orphan.bytes for orphan in found)
     features = sum(orphan.kind == "features" for orphan in found)
-    stages = len(found) - features
+    stages = sum(orphan.kind == "stage" for orphan in found)
     counted = f"{stages} stage{'s' if stages != 1 else ''}"
     if features:
         counted += f" and the features of {features} encoder{'s' if features != 1 else ''}"

@@ -3,8 +3,8 @@
 An attempt notes how many processes the kernel has killed for memory so far. Whoever takes the stage
 up after a worker that disappeared looks
 
-1. for a word of the engine, which may have been told why by the cluster (`leave_word`);
-2. for the stack that a watch wrote before it ended a stage that hung;
+1. for the stack that a watch wrote before it ended a stage that hung;
+2. for a word of the engine, which may have been told why by the cluster (`leave_word`);
 3. whether the kernel has killed for memory since, if it is the same machine.
 
 Else the worker just went away: killed, or its machine with it.
@@ -50,9 +50,6 @@ def failure_of_holder(attempts: Path, holder: lease.LeaseRecord) -> Failure:
 
 def _cause(attempts: Path, holder: lease.LeaseRecord) -> tuple[str, str, str]:
     where = holder.owner.rsplit(":", 1)[0]
-    word = read_json(attempts / _WORD) or {}
-    if word.get("epoch") == holder.epoch:
-        return str(word.get("class", INFRA)), str(word.get("message", "")), ""
     work = attempts / f"work-{holder.epoch}"
     stack = _text(work / STACK)
     if stack:
@@ -60,6 +57,9 @@ def _cause(attempts: Path, holder: lease.LeaseRecord) -> tuple[str, str, str]:
         said = f" for {limit.group(1)}" if limit else ""
         lines = "\n".join(stack.splitlines()[:_STACK_LINES])
         return STALLED, f"no step was reported{said}, and the worker {where} was ended", lines
+    word = read_json(attempts / _WORD) or {}
+    if word.get("epoch") == holder.epoch:
+        return str(word.get("class", INFRA)), str(word.get("message", "")), ""
     began = read_json(work / _BEGAN) or {}
     before, now = began.get("killed_for_memory"), _killed_for_memory()
     here = began.get("machine") == lease.machine()

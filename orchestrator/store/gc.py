@@ -1,8 +1,11 @@
-"""`apollo gc`: remove the stages and the features that no registered sweep refers to."""
+"""`apollo gc`: remove what no registered sweep refers to, and what finished stages left over."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from orchestrator.store import lease
@@ -13,15 +16,19 @@ from orchestrator.store.unused_features import remove_features, unused_features
 
 @dataclass(frozen=True)
 class Orphan:
-    """A stage, or features, that no sweep refers to, and the bytes that it takes."""
+    """What nobody needs, and the bytes that it takes.
+
+    `stage`, `features`: no sweep refers to them. `leftovers`: checkpoints and half results of a
+    stage that is done, left by a process that was killed between its end and tidying up.
+    """
 
     key: str
     bytes: int
-    kind: Literal["stage", "features"] = "stage"
+    kind: Literal["stage", "features", "leftovers"] = "stage"
 
 
 def orphans(store: Store) -> list[Orphan]:
-    """What no registered sweep refers to and nobody works on: stages, attempts, features."""
+    """What no sweep refers to and nobody works on: stages, attempts, features; and leftovers."""
     wanted = {key for record in all_registered(store) for key in record.stages}
     found: set[str] = set()
     for name in ("stages", "attempts"):
@@ -30,9 +37,15 @@ def orphans(store: Store) -> list[Orphan]:
             found |= {entry.name for entry in folder.iterdir() if entry.is_dir()}
     idle = (key for key in sorted(found - wanted) if _idle(store, key))
     stages = [Orphan(key, _size(store, key)) for key in idle]
-    return stages + [
+    left = [
+        Orphan(key, sum(map(folder_bytes, _leftovers(store, key))), "leftovers")
+        for key in sorted(found & wanted)
+        if any(_leftovers(store, key))
+    ]
+    features = [
         Orphan(folder.name, folder_bytes(folder), "features") for folder in unused_features(store)
     ]
+    return [*stages, *left, *features]
 
 
 def remove_orphans(store: Store) -> list[Orphan]:
@@ -41,10 +54,21 @@ def remove_orphans(store: Store) -> list[Orphan]:
     for orphan in orphans(store):
         if orphan.kind == "stage":
             store.remove(orphan.key)
+        elif orphan.kind == "leftovers":
+            for folder in _leftovers(store, orphan.key):
+                shutil.rmtree(folder, ignore_errors=True)
         elif not remove_features(store.features / orphan.key):
             continue
         removed.append(orphan)
     return removed
+
+
+def _leftovers(store: Store, key: str) -> Iterator[Path]:
+    """Folders that an attempt at a stage which is done by now has left behind."""
+    if store.is_done(key) and _idle(store, key):
+        checkpoints = store.checkpoints_folder(key)
+        yield from (each for each in (checkpoints,) if each.is_dir())
+        yield from store.attempts_folder(key).glob("work-*")
 
 
 def _idle(store: Store, key: str) -> bool:
