@@ -10,7 +10,8 @@ from orchestrator.results.score_table import write_items
 from orchestrator.store.stage_states import stage_states
 from orchestrator.store.store import Store
 from orchestrator.store.sweep_record import SweepRecord
-from orchestrator.tracking.tracking import TrackingError, attach_report
+from orchestrator.tracking.kept_report import keep_report
+from orchestrator.tracking.tracking import TrackingError, sync
 from orchestrator.tracking.tracking_database import database
 
 ITEM_TABLE = "items.csv.gz"
@@ -35,7 +36,7 @@ def provenance_of(record: SweepRecord, store: Store) -> dict[str, object]:
 def finish_report(
     record: SweepRecord, store: Store, written: Sequence[Path], *, folder: Path, uri: str | None
 ) -> str | None:
-    """Add the item table to a report's folder, and the report to the MLflow view if there is one.
+    """Add the item table to a report's folder; keep the report, and show it in the MLflow view.
 
     Args:
         record: the sweep.
@@ -48,10 +49,11 @@ def finish_report(
     """
     items = folder / ITEM_TABLE
     write_items(record, store, items)
+    keep_report(store, record.name, [*written, items], folder=folder)
     if uri is None and not database(store).is_file():
         return None
     try:
-        attach_report(record, store, uri, [*written, items], folder=folder)
+        sync(record, store, uri)
     except TrackingError as error:
         return f"{error}; the report itself is complete"
     return None

@@ -52,6 +52,7 @@ _LONGEST_PARAM = 6000
 
 _PARENT = "mlflow.parentRunId"
 _LOGGED = "logged_steps"
+_REPORT = "report"
 
 # A server that is down must be given up quickly; MLflow's defaults wait for many minutes.
 _ENVIRONMENT = {
@@ -118,9 +119,12 @@ class MlflowWriter:
             self._attach(self._parent, "sweep.json", self._record.model_dump_json(indent=1))
         return self._parent
 
-    def attach(self, path: Path, folder: str) -> None:
-        """Add a file to the sweep's run, as an artifact in `folder`."""
-        self.client.log_artifact(self.parent(), str(path), folder)
+    def attach_report(self, folder: Path, digest: str) -> None:
+        """Add a report's files to the sweep's run, as artifacts; once as long as they are these."""
+        parent = self.parent()
+        if self.client.get_run(parent).data.tags.get(_REPORT) != digest:
+            self.client.log_artifacts(parent, str(folder), "report")
+            self.client.set_tag(parent, _REPORT, digest)
 
     def _begin_sweep(self) -> str:
         tags = {"sweep": self._record.name, "kind": "sweep"}

@@ -11,7 +11,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -22,6 +22,7 @@ from orchestrator.files import read_json, write_atomically
 from orchestrator.store.failures import one_line
 from orchestrator.store.store import Store
 from orchestrator.store.sweep_record import SweepRecord, sweep_folder
+from orchestrator.tracking.kept_report import kept_report
 from orchestrator.tracking.mlflow_writer import MlflowWriter
 from orchestrator.tracking.tracking_database import database, default_uri
 
@@ -41,7 +42,7 @@ class TrackingError(ApolloError):
 
 
 def sync(record: SweepRecord, store: Store, uri: str | None, *, final: bool = True) -> None:
-    """Bring the view of a sweep up to date with the store.
+    """Bring the view of a sweep up to date with the store, its last report included.
 
     Args:
         record: the sweep.
@@ -55,23 +56,9 @@ def sync(record: SweepRecord, store: Store, uri: str | None, *, final: bool = Tr
     where = uri or default_uri(store)
     with _writing(record, store, where) as writer:
         writer.write(final=final)
+        if report := kept_report(store, record.name):
+            writer.attach_report(*report)
     _remember(record, store, where)
-
-
-def attach_report(
-    record: SweepRecord, store: Store, uri: str | None, files: Sequence[Path], *, folder: Path
-) -> None:
-    """Add a report's own files to the sweep's run, by their places in `folder`.
-
-    A report may be written into a folder of other people's files; those stay where they are.
-
-    Raises:
-        TrackingError: the server did not answer.
-    """
-    with _writing(record, store, uri or default_uri(store)) as writer:
-        for path in files:
-            writer.attach(path, str("report" / path.relative_to(folder).parent))
-        writer.write(final=True)
 
 
 class Tracker:

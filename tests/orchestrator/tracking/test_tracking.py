@@ -6,10 +6,11 @@ from tiny_sweeps import diverging_stage, plan_of, run_tiny, tiny_stage, tiny_sto
 
 from orchestrator.store.sweep_record import record_of
 from orchestrator.tracking import tracking
+from orchestrator.tracking.kept_report import keep_report
 from orchestrator.tracking.mlflow_writer import open_client
 from orchestrator.tracking.run_tracking import RunTracking
 from orchestrator.tracking.tracked_points import is_shown, thinned
-from orchestrator.tracking.tracking import TrackingError, attach_report, is_tracked, sync
+from orchestrator.tracking.tracking import TrackingError, is_tracked, sync
 from orchestrator.tracking.tracking_database import database, default_uri
 
 # MLflow and what it stands on warn of their own deprecations.
@@ -196,21 +197,25 @@ def test_a_replicate_whose_design_changed_gets_a_run_of_its_own(tmp_path):
     assert sorted(run.data.tags["superseded"] for run in base) == ["no", "yes"]
 
 
-def test_a_reports_own_files_and_no_others_are_attached_to_the_sweeps_run(finished, tmp_path):
+def test_a_reports_own_files_are_in_every_view_of_the_sweep_and_no_others(finished, tmp_path):
     _, store, record = finished
     own = [tmp_path / "report.html", tmp_path / "figures" / "a.png"]
     (tmp_path / "figures").mkdir()
     for path in (*own, tmp_path / "secret.txt", tmp_path / "figures" / "mine.png"):
         path.write_text("text")
-    attach_report(record, store, None, own, folder=tmp_path)
-    client, runs = runs_of(default_uri(store))
-    (parent,) = [run for run in runs if run.data.tags.get("kind") == "sweep"]
-    found = {
-        each.path
-        for folder in ("report", "report/figures")
-        for each in client.list_artifacts(parent.info.run_id, folder)
-    }
-    assert found == {"report/report.html", "report/figures", "report/figures/a.png"}
+    keep_report(store, record.name, own, folder=tmp_path)
+    # The files that were written may go; a view made anew has the report again.
+    (tmp_path / "report.html").unlink()
+    for uri in (default_uri(store), f"sqlite:///{tmp_path / 'other.db'}"):
+        sync(record, store, uri)
+        client, runs = runs_of(uri)
+        (parent,) = [run for run in runs if run.data.tags.get("kind") == "sweep"]
+        found = {
+            each.path
+            for folder in ("report", "report/figures")
+            for each in client.list_artifacts(parent.info.run_id, folder)
+        }
+        assert found == {"report/report.html", "report/figures", "report/figures/a.png"}
 
 
 @pytest.fixture
