@@ -11,6 +11,7 @@ and `OSError` (the rest, which may pass).
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from apollo_core.errors import BadInput
 from apollo_core.redaction import redact
 
 _LOCAL_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+# What the packages of the stores call it: S3, Google, Azure, files, web servers, memory.
+_VERSIONS = ("ETag", "etag", "md5Hash", "content_settings", "LastModified", "mtime", "created")
 _INSTALL = "pip install 'apollo-sweeps[cluster]', or the fsspec package of that store"
 
 
@@ -41,8 +44,11 @@ class ObjectStore:
     def __init__(self, url: str) -> None:
         from fsspec.core import url_to_fs
 
-        self.name = redact(url).rstrip("/")
+        self.name = redact(url.partition("?")[0]).rstrip("/")
         plain, options = _without_user(url)
+        # A web server's token stands behind the path of each file.
+        plain, mark, query = plain.partition("?") if plain.startswith("http") else (plain, "", "")
+        self._query = mark + query
         try:
             # Listings that were kept would hide what another process has put there.
             self._files, root = url_to_fs(
@@ -80,12 +86,17 @@ class ObjectStore:
             return -1
 
     def version(self, name: str) -> str:
-        """What changes when the object does; empty where there is none."""
+        """What changes when the object does; empty where there is none.
+
+        A store that tells nothing but a size has a new version at each look.
+        """
         try:
             with self._telling(name):
-                return str(self._files.ukey(self._path(name)))
+                found = self._files.info(self._path(name))
         except FileNotFoundError:
             return ""
+        told = [f"{key}={found[key]}" for key in _VERSIONS if found.get(key)]
+        return f"{found['size']} {' '.join(told) or time.time_ns()}"
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Bytes of every object right in a folder, by its last name; {} where there is none."""
@@ -97,7 +108,8 @@ class ObjectStore:
         return {
             str(entry["name"]).rstrip("/").rpartition("/")[2]: int(entry["size"])
             for entry in found
-            if entry["type"] == "file"
+            # A web server's page lists names, if that.
+            if entry["type"] == "file" and entry["size"] is not None
         }
 
     def upload(self, source: Path, name: str) -> None:
@@ -112,7 +124,7 @@ class ObjectStore:
             self._files.get_file(self._path(name), str(target))
 
     def _path(self, name: str) -> str:
-        return f"{self._root}/{name}".rstrip("/")
+        return f"{self._root}/{name}".rstrip("/") + self._query
 
     def _make_folder(self, name: str) -> None:
         """Folders are real in some stores; in buckets they are not, and to ask would cost time."""
