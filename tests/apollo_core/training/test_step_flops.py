@@ -11,11 +11,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from apollo_core.batch import Batch
+from apollo_core.features.feature_keeper import MediumFeatures
 from apollo_core.microworld.tokenizer import build_tokenizer
 from apollo_core.stages.assembly import modules_of
 from apollo_core.training.device_peaks import peak_flops
 from apollo_core.training.loop import Work, set_trainable
-from apollo_core.training.model_work import WorkMeter, lengths_of
+from apollo_core.training.model_work import WorkMeter, lengths_of, llm_sizes, measure
 from apollo_core.training.packing import pack, prepare_attention
 from apollo_core.training.step_flops import passes
 
@@ -66,6 +67,20 @@ def test_text_alone_teaches_a_frozen_language_models_connector_nothing_and_costs
     batch = conversations(TOKENIZER, [(0, "red"), (0, "7")])
     ours, theirs = counted(batch, ("connector",), packed=False)
     assert ours == pytest.approx(theirs, rel=0.05)
+
+
+def test_encoding_is_no_work_where_features_are_at_hand():
+    batch = conversations(TOKENIZER, [(2, "red"), (3, "7")])
+    model = lmm()
+    meter = WorkMeter(model, ("connector", "llm"), flops=True)
+    at_hand = MediumFeatures({}, whole=True, read=None, keep=lambda *_: None)
+    # The first medium is encoded, the three clips of the second are not.
+    half = replace(batch, clips=batch.clips[:2], known=(None, at_hand))
+    known = llm_sizes(model)
+    assert known is not None
+    vision = measure(model, known, batch).vision
+    assert meter(half).flops == pytest.approx(meter(batch).flops - 3 * vision)
+    assert meter(half).positions == meter(batch).positions
 
 
 def test_padding_is_no_work():
