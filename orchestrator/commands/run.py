@@ -27,6 +27,12 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="try failed stages again, whatever their class")
     ] = False,
+    ship: Annotated[
+        bool,
+        typer.Option(
+            "--ship/--no-ship", help="send this code to the cluster, or run what it has installed"
+        ),
+    ] = True,
     engine: Annotated[
         Literal["ray", "local"],
         typer.Option("--engine", help="local: one stage after another, in this process"),
@@ -46,11 +52,13 @@ def run(
     """Run every stage that is not done. Stopped or killed, run the same again to go on."""
     from orchestrator.cost.cost import plan_cost, plan_flops
     from orchestrator.cost.feature_bytes import plan_features
+    from orchestrator.cost.memory import ASSUMED_DEVICE, plan_memory
     from orchestrator.cost.speeds import measure_speeds
     from orchestrator.doctor import require_sweep_packages
     from orchestrator.engine.local_engine import LocalEngine
     from orchestrator.engine.ray.ray_engine import RayEngine
     from orchestrator.plan.graph import build_plan
+    from orchestrator.remote_data import bring_manifests
     from orchestrator.run import RunOptions, run_sweep, summary_lines
     from orchestrator.spec.sweep_file import load_sweep
     from orchestrator.store.store import open_store
@@ -62,6 +70,7 @@ def run(
     require_sweep_packages()
     wanted = load_sweep(sweep)
     opened = open_store(store)
+    bring_manifests(wanted, opened.root)
     plan = build_plan(wanted, store=opened.root)
     flops = plan_flops(plan)
     speeds = measure_speeds(plan, flops, store=opened.root)
@@ -77,13 +86,14 @@ def run(
             plan,
             opened,
             source=sweep.read_text(encoding="utf-8"),
-            engine=LocalEngine() if engine == "local" else RayEngine(address=address),
+            engine=LocalEngine() if engine == "local" else RayEngine(address=address, ship=ship),
             options=RunOptions(
                 only=tuple(only or ()),
                 retry_failed=retry_failed,
                 seconds={key: stage.seconds for key, stage in cost.stages.items()},
                 flops=flops,
                 features=features.use(str(opened.features)),
+                memory=plan_memory(plan, device=ASSUMED_DEVICE),
                 one_at_a_time=engine == "local",
             ),
             progress=progress,
