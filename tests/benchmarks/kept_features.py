@@ -1,12 +1,13 @@
 """What keeping frozen encoders' features saves: stages of a sweep, online, cold and warm in turns.
 
-    python tests/benchmarks/kept_features.py [SWEEP] [--rounds N] [--variant ID]
+    python tests/benchmarks/kept_features.py [SWEEP] [--rounds N] [--variant ID] [--store DIR]
 
-The stages of one replicate are run in a store of its own, so that those before a stage are there.
-Then each of its stages with frozen encoders is run again and again, in turns: without features
-(`online`), with an empty folder of features (`cold`), and with what that has left (`warm`). Decoded
-frames are kept in memory meanwhile, as in a warm worker, so that `online` pays for no decoding
-twice. The medians are compared, and the files that the three ways leave must be equal to the byte.
+The stages of one replicate are run in a store of their own (or in the one given), so that those
+before a stage are there. Then each of its stages with frozen encoders is run again and again, in
+turns: without features (`online`), with an empty folder of features (`cold`), and with what that
+has left (`warm`). Decoded frames are kept in memory meanwhile, as in a warm worker, so that
+`online` decodes nothing. The medians are compared, and the files that the three ways leave must be
+equal to the byte.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def main() -> None:
     """Run and print."""
     asked = _arguments()
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder) / "store")
+        store = Store((asked.store or Path(folder) / "store").absolute())
         plan = build_plan(load_sweep(asked.sweep), store=store.root)
         variant = plan.variant(asked.variant or plan.variants[0].id)
         run_sweep(
@@ -85,7 +86,8 @@ def _compare(node: StageNode, use: FeatureUse, *, plan: Plan, store: Store, roun
     assert len(left) == 1, f"{node.label}: what a stage leaves depends on kept features"
     found = {way: median(times) for way, times in seconds.items()}
     columns = "".join(f"{found[way]:>9.2f}" for way in WAYS)
-    print(f"{node.label:<12}{columns}   {found['online'] / found['warm']:>13.2f}  {hits:.0%}")
+    ratio = found["online"] / found["warm"]
+    print(f"{node.label:<12}{columns}   {ratio:>13.2f}  {hits:.0%}", flush=True)
 
 
 def _run(node: StageNode, cache: FeatureCache | None, plan: Plan, store: Store) -> str:
@@ -117,6 +119,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("sweep", type=Path, nargs="?", default=Path("sweeps/demo.yaml"))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--variant", help="id of a replicate; absent = the first")
+    parser.add_argument("--store", type=Path, help="keeps what is run once; absent = a passing one")
     return parser.parse_args()
 
 
