@@ -2,23 +2,24 @@
 
 An estimate to compare designs and to order work by, not a bill. Per token and parameter a forward
 takes 2 FLOPs; a part that is trained takes 4 more, one that only passes the gradient on takes 2
-more. Decoding, norms and optimiser steps are not counted.
+more, and attention, which has no parameters, 4 more in either; nobody asks for a gradient of
+pixels. Decoding, norms and optimiser steps are not counted.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from apollo_core.microworld.parts import PRETRAINING_SAMPLING
 from apollo_core.stages.identity import (
     EvaluateIdentity,
     PretrainIdentity,
-    Rates,
     Regime,
     TrainIdentity,
 )
+from apollo_core.training.step_flops import passes
 from orchestrator.cost.model_sizes import ModelSizes, PartSizes
 from orchestrator.cost.speeds import Speeds
 from orchestrator.cost.workload import clip_count, shares_of
@@ -148,35 +149,38 @@ def plan_flops(plan: Plan) -> dict[str, float]:
 def _stage_flops(plan: Plan, node: StageNode, sizes: ModelSizes) -> float:
     identity = node.identity
     if isinstance(identity, PretrainIdentity):
-        return 3 * identity.samples * _part(plan, node).forward
+        return identity.samples * _part(plan, node).learning
     if isinstance(identity, EvaluateIdentity):
         return sum(_evaluation(plan, each, identity, sizes) for each in identity.regimes)
-    passes = _passes(identity.lr)
-    total = 0.0
-    for share, clips, still in shares_of(
-        plan, node, identity, seconds=plan.sweep.data.video_seconds
-    ):
-        visual = clips * (
-            passes["vision"] * sizes.vision_forward(still=still)
-            + passes["connector"] * sizes.connector_forward(still=still)
-        )
-        total += share / 100 * (visual + passes["llm"] * sizes.llm_forward(clips))
-    return identity.samples * total
+    trained = identity.lr.trained()
+    shares = shares_of(plan, node, identity, seconds=plan.sweep.data.video_seconds)
+    return identity.samples * sum(
+        share.share / 100 * sample_flops(sizes, trained, clips=share.clips, still=share.still)
+        for share in shares
+    )
 
 
-def _passes(rates: Rates) -> dict[str, int]:
-    """Forwards' worth of work by module: 1, + 1 to pass the gradient on, + 1 more if trained.
+def sample_flops(sizes: ModelSizes, trained: Collection[str], *, clips: int, still: bool) -> float:
+    """FLOPs of one training sample, forward and backward.
 
-    A frozen module passes the gradient on when something nearer to the input is trained.
+    Args:
+        sizes: the model.
+        trained: modules with a rate above 0.
+        clips: that it shows.
+        still: whether each is one picture.
     """
-    trained = rates.trained()
-    passes: dict[str, int] = {}
-    below = False
-    for module in ("vision", "connector", "llm"):
-        own = module in trained
-        passes[module] = 3 if own else 2 if below else 1
-        below = below or own
-    return passes
+    times = passes(trained)
+    if not clips and "llm" not in trained:
+        times |= {"llm": 1}  # text alone does not depend on the connector
+    visual = clips * (
+        times["vision"] * sizes.vision_forward(still=still)
+        - ("vision" in trained) * sizes.pixels_forward(still=still)
+        + times["connector"] * sizes.connector_forward(still=still)
+    )
+    # Attention has no weights: whoever passes a gradient on pays for all of its backward.
+    attention = sizes.llm_attention(clips)
+    matrices = sizes.llm_forward(clips) - attention
+    return visual + times["llm"] * matrices + (3 if times["llm"] > 1 else 1) * attention
 
 
 def _evaluation(plan: Plan, regime: Regime, identity: EvaluateIdentity, sizes: ModelSizes) -> float:

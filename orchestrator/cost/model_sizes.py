@@ -87,6 +87,13 @@ class ModelSizes:
             for each in self.seeing(still=still)
         )
 
+    def pixels_forward(self, *, still: bool = False) -> float:
+        """Those of `vision_forward` that are patch embeddings."""
+        return sum(
+            _pixels_forward(each, self.frames_seen(each, still=still))
+            for each in self.seeing(still=still)
+        )
+
     def connector_forward(self, *, still: bool = False) -> float:
         """FLOPs of one clip through its branch of the connector."""
         frames = self.frames_per_clip
@@ -118,6 +125,11 @@ class ModelSizes:
     def llm_forward(self, clips: int) -> float:
         """FLOPs of one sample through the language model, causal attention included."""
         return self.llm_prefix(clips) + self.llm_question(clips)
+
+    def llm_attention(self, clips: int) -> float:
+        """Those of `llm_forward` that are attention's scores and sums, of which half is masked."""
+        length = self.visual_tokens(clips) + self.text_tokens
+        return 2.0 * self.llm.layers * self.llm.hidden * length**2
 
     def llm_prefix(self, clips: int) -> float:
         """FLOPs of the visual tokens, which all questions about a video share."""
@@ -155,13 +167,13 @@ class PartSizes:
     Attributes:
         geometry: of the part.
         items, length: of one sample: its texts and their positions, or its clips and their frames.
-        forward: FLOPs of one sample forward.
+        learning: FLOPs of one sample forward and backward.
     """
 
     geometry: VisionGeometry | LlmGeometry
     items: int
     length: int
-    forward: float
+    learning: float
 
     @property
     def parameters(self) -> int:
@@ -181,11 +193,13 @@ class PartSizes:
         found = parts.find(node.locations[part.fingerprint].removeprefix(MICRO), part.family)
         if isinstance(found, parts.MicroLlm):
             text = _TEXT_TOKENS["micro"]
-            return cls(found.geometry, 1, text, _llm_forward(found.geometry, text, worded=text))
+            forward = _llm_forward(found.geometry, text, worded=text)
+            return cls(found.geometry, 1, text, 3 * forward)
         clips, frames = video_clips, parts.PRETRAINING_SAMPLING.frames_per_clip
         if found.learns_from == "image":
             clips, frames = 1, 1
-        return cls(found.geometry, clips, frames, clips * _vision_forward(found.geometry, frames))
+        each = 3 * _vision_forward(found.geometry, frames) - _pixels_forward(found.geometry, frames)
+        return cls(found.geometry, clips, frames, clips * each)
 
 
 def _vision_forward(encoder: VisionGeometry, frames: int) -> float:
@@ -195,8 +209,13 @@ def _vision_forward(encoder: VisionGeometry, frames: int) -> float:
     if encoder.family == "languagebind_video":  # an attention over space, and one over time
         seen = place + encoder.slots(frames)
     attention = 4 * encoder.depth * encoder.dim * seen
-    embedding = 2 * 3 * encoder.tubelet * encoder.patch**2 * encoder.dim
-    return float(tokens * (2 * encoder.block_parameters + attention + embedding))
+    blocks = tokens * (2 * encoder.block_parameters + attention)
+    return float(blocks) + _pixels_forward(encoder, frames)
+
+
+def _pixels_forward(encoder: VisionGeometry, frames: int) -> float:
+    """The patch embedding alone."""
+    return 6.0 * encoder.tokens(frames) * encoder.tubelet * encoder.patch**2 * encoder.dim
 
 
 def _llm_forward(llm: LlmGeometry, tokens: int, *, before: int = 0, worded: int = 0) -> float:

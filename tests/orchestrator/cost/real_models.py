@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
@@ -10,6 +11,7 @@ from apollo_core.connector.connector import Connector
 from apollo_core.encoders.families import FAMILIES
 from apollo_core.model import VideoLMM
 from apollo_core.stages.pretrain_llm import create_llm
+from apollo_core.text.chat import IGNORED, Encoded
 
 
 def build(sizes):
@@ -56,6 +58,18 @@ def batch_of(sizes, samples, clips, *, still=False):
         places=torch.full((media,), visual // sizes.clip_tokens),
         asked=torch.randint(2, words, (media, sizes.text_tokens)),
     )
+
+
+def row_of(sizes, visual, seed):
+    """A conversation about so many visual tokens, all of its text but the first supervised."""
+    rng = np.random.default_rng(seed)
+    tokens = rng.integers(2, sizes.llm.vocabulary, visual + sizes.text_tokens)
+    tokens[:visual] = 0  # as nothing stands there, so that rows about one video begin alike
+    labels = tokens.copy()
+    labels[: visual + 1] = IGNORED
+    source = np.full(len(tokens), -1)
+    source[:visual] = np.arange(visual)
+    return Encoded(tokens, labels, source)
 
 
 def peak_bytes(run):

@@ -96,11 +96,12 @@ def test_pretraining_an_encoder_costs_its_own_forward_whatever_the_language_mode
     large = pretraining(tmp_path, {"scales/xs": {"llm": "micro:qwen2-l", "size": 0.0002}})
     for name in ("siglip", "videomae"):
         assert small[name].flops == large[name].flops
-    # A picture: one frame of 16 patches through 2 blocks; forward and backward are 3 forwards.
+    # A picture: one frame of 16 patches through 2 blocks; forward and backward are 3 forwards, but
+    # pixels get no gradient.
     matrices, attention = 2 * (4 * 48**2 + 2 * 48 * 96), 4 * 2 * 48 * 16
     embedding = 2 * 3 * 12**2 * 48
-    forward = 16 * (2 * matrices + attention + embedding)
-    assert small["siglip"].flops == 3 * ENCODERS["siglip"].pretraining.samples * forward
+    learning = 16 * (3 * (2 * matrices + attention) + 2 * embedding)
+    assert small["siglip"].flops == ENCODERS["siglip"].pretraining.samples * learning
 
 
 def test_pretraining_on_longer_videos_costs_more_up_to_the_clips_that_it_looks_at(tmp_path):

@@ -6,10 +6,9 @@ counts. The peak is that of torch's allocator, so that nothing of the process hi
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
-from real_models import batch_of, build, modules, peak_bytes
+from real_models import batch_of, build, modules, peak_bytes, row_of
 from small_sweep import planned
 
 from apollo_core.design import (
@@ -24,7 +23,6 @@ from apollo_core.geometry import LlmGeometry
 from apollo_core.media.reader import Shown
 from apollo_core.microworld.parts import ENCODERS
 from apollo_core.scoring.prefix import beginnings
-from apollo_core.text.chat import IGNORED, Encoded
 from apollo_core.training.block_options import recompute_activations
 from apollo_core.training.loop import Recipe, train
 from apollo_core.training.packing import pack, prepare_attention
@@ -200,16 +198,6 @@ def held_in_evaluation(sizes, clips, rows):
 
     weights = 4 * sum(each.numel() for each in model.parameters())
     return weights + batch.clips.nbytes + peak_bytes(score)
-
-
-def row_of(sizes, visual, seed):
-    rng = np.random.default_rng(seed)
-    tokens = rng.integers(2, sizes.llm.vocabulary, visual + sizes.text_tokens)
-    labels = tokens.copy()
-    labels[: visual + 1] = IGNORED
-    source = np.full(len(tokens), -1)
-    source[:visual] = np.arange(visual)
-    return Encoded(tokens, labels, source)
 
 
 @pytest.mark.parametrize(("clips", "rows"), [(8, 2), (2, 12)])

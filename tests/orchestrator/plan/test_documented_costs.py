@@ -1,5 +1,6 @@
 """The figures of docs/cost.md are what the code says."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,8 @@ def alone(plan, cost):
     ]
     stages = [(cost.stages[key], plan.stages[key].gpus) for key in keys]
     return (
-        sum(stage.flops for stage, _ in stages),
-        sum(stage.seconds * gpus for stage, gpus in stages) / 3600,
+        math.fsum(stage.flops for stage, _ in stages),
+        math.fsum(stage.seconds * gpus for stage, gpus in stages) / 3600,
         sum(stage.samples for stage, _ in stages),
         sum(stage.bytes for stage, _ in stages),
     )
