@@ -78,7 +78,7 @@ def saved_line(snapshot: Snapshot) -> str:
     parts += [flops_in_words(saved.flops)] if saved.flops else []
     if saved.gpu_hours:
         parts.append(f"{saved.gpu_hours:.3g} GPU-hours")
-    elif saved.hours:
+    elif saved.hours * 3600 >= 1:
         parts.append(in_words(3600 * saved.hours))
     return f"sharing saved so far: {', '.join(parts)}"
 

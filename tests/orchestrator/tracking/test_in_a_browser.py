@@ -68,7 +68,7 @@ def test_the_page_opens_on_the_sweep_with_its_replicates_nested_and_draws_their_
     page, tmp_path
 ):
     record, address = page
-    kept = Path(os.environ.get("APOLLO_SCREENSHOTS", tmp_path))
+    kept = Path(os.environ.get("APOLLO_SCREENSHOTS") or tmp_path)
     with Browser(tmp_path / "profile") as browser:
         browser.open(address)
         browser.wait(EXPANDER)
