@@ -6,9 +6,12 @@ import pytest
 from tiny_study import digests, flip
 
 from apollo_core.errors import DamagedResult
+from orchestrator.engine.local_engine import LocalEngine
 from orchestrator.engine.worker import run_task
+from orchestrator.run import RunOptions, run_sweep
 from orchestrator.store.damage import damage_of, require_whole_parents, undo_damaged
 from orchestrator.store.stage_states import stage_state
+from orchestrator.watching.progress import make_progress
 
 WEIGHTS = "weights.safetensors"
 
@@ -98,3 +101,21 @@ def test_a_result_that_somebody_is_making_is_left_to_them(study):
     assert undo_damaged(study.store, [align]) == [align]
     assert json.loads(study.store.done_file(align).read_text())
     held.release()
+
+
+def test_damage_found_in_the_middle_of_a_run_is_mended_in_that_run(study, undisturbed, capsys):
+    align = one(study, "align")
+    study.forget("sft", "evaluate")
+    flip(study.store.stage_folder(align) / WEIGHTS)
+    summary = run_sweep(
+        study.plan(),
+        study.store,
+        source=study.file.read_text(),
+        engine=LocalEngine(),
+        options=RunOptions(),
+        progress=make_progress(),
+    )
+    assert summary.exit_code == 0
+    assert (summary.done_before, summary.done) == (4, 8)
+    assert "changed on disk" in capsys.readouterr().err
+    assert study.scores() == undisturbed.scores()
