@@ -28,6 +28,7 @@ from orchestrator.engine.ray.nodes import require_nodes
 from orchestrator.engine.ray.searcher import loss_listener, searcher
 from orchestrator.engine.ray.stopping import stop_workers
 from orchestrator.engine.ray.trial import placement, trainable
+from orchestrator.store.store import Store
 
 if TYPE_CHECKING:
     from ray.tune.experiment import Trial
@@ -70,10 +71,12 @@ def drive(job: Job, tell: Tell) -> None:
     """Run everything that can be run on the connected cluster."""
     from ray import tune
 
+    store = Store(Path(job.frontier.unfinished()[0].store))
+    store.prepare()
     if job.address is None:
         refuse_what_never_fits(job.frontier.unfinished(), cluster_capacity())
     else:
-        require_nodes(Path(job.frontier.unfinished()[0].store))
+        require_nodes(store.root)
     with_memory = any(task.memory for task in job.frontier.unfinished())
     stages = HandOut(
         job.frontier,
@@ -122,7 +125,7 @@ def _stop_with_parent() -> None:
     # Whatever hangs: a cluster without its head answers nothing.
     threading.Timer(STOP_WITHIN, os._exit, (1,)).start()
     with contextlib.suppress(Exception):
-        stop_workers(within=STOP_WITHIN / 2)
+        stop_workers(within=STOP_WITHIN * 2 / 3)
         import ray
 
         ray.shutdown()

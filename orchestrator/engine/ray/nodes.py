@@ -6,6 +6,7 @@ driver writes a token into the store, and a task on every node reads it and writ
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -62,6 +63,19 @@ def require_nodes(store: Path) -> list[NodeReport]:
     if problems:
         raise BadInput("\n".join(problems))
     return found
+
+
+def require_store(store: str) -> None:
+    """Raise `OSError` on a node that came later and does not see the store: it was not asked.
+
+    A folder made there now would take results that nobody ever finds.
+    """
+    if not (Path(store) / "stages").is_dir():
+        raise OSError(
+            errno.ESTALE,
+            f"node {socket.gethostname()} does not see the store {store}; mount it there, or take "
+            "the node out of the cluster",
+        )
 
 
 def ask_nodes(store: Path) -> list[NodeReport]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.engine.attempt import RunStage
 from orchestrator.engine.gang import in_gang
+from orchestrator.engine.ray.nodes import require_store
 from orchestrator.engine.ray.ray_gang import RayGang
 from orchestrator.engine.room import Share
 from orchestrator.engine.task import StageTask
@@ -32,6 +33,7 @@ def trainable(run_stage: RunStage) -> type[tune.Trainable]:
             return True
 
         def step(self) -> dict[str, Any]:
+            require_store(self._task.store)
             stage = run_stage if self._task.processes == 1 else in_gang(run_stage, self._ranks)
             return {"done": True, "outcome": run_task(self._task, run_stage=stage)}
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from apollo_core.errors import BadInput
-from orchestrator.engine.ray.nodes import ask_nodes, require_nodes
+from orchestrator.engine.ray.nodes import ask_nodes, require_nodes, require_store
 from orchestrator.engine.ray.shipping import code_digest, runtime_environment
+from orchestrator.store import failures
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 
@@ -71,6 +72,14 @@ def test_a_node_that_does_not_see_the_store_is_named(two_nodes, tmp_path, monkey
     with pytest.raises(BadInput, match=r"node .*: does not see the store .*--store") as raised:
         require_nodes(tmp_path / "store")
     assert len(str(raised.value).splitlines()) == 2
+
+
+def test_a_node_that_came_later_and_does_not_see_the_store_takes_no_stage(tmp_path):
+    (tmp_path / "stages").mkdir()
+    require_store(str(tmp_path))
+    with pytest.raises(OSError, match="does not see the store") as raised:
+        require_store(str(tmp_path / "not-mounted"))
+    assert failures.class_of(raised.value) == "infra"
 
 
 def test_a_node_with_other_code_is_told_from_one_with_ours(two_nodes, tmp_path, monkeypatch):
