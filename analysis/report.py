@@ -27,6 +27,9 @@ from analysis.table.item_table import load_items
 from analysis.table.options import TableOptions
 from analysis.table.table import ScoreTable, load_table
 
+# Sections of more metrics make a page that no browser likes and nobody reads.
+MOST_SHOWN = 24
+
 
 @dataclass(frozen=True)
 class ReportPaths:
@@ -216,9 +219,12 @@ def _axis_entry(found: Findings, report: AxisReport) -> dict[str, object]:
 
 
 def shown_metrics(metrics: Sequence[str]) -> tuple[str, ...]:
-    """Pick the metrics for page and figures: the overall ones, or all where there are none."""
+    """Pick the metrics for page and figures: the overall ones, or all where there are none.
+
+    The first `MOST_SHOWN` of them; the others stand in the page's last table and in every file.
+    """
     overall = tuple(metric for metric in metrics if metric.split("/")[-1] == "overall")
-    return overall or tuple(metrics)
+    return (overall or tuple(metrics))[:MOST_SHOWN]
 
 
 def score_unit(table: ScoreTable, metric: str) -> str:

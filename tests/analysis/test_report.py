@@ -10,7 +10,7 @@ import pytest
 from score_tables import FOUR, OPTIONS, PAPER, SEVEN, TIDY, write
 
 from analysis.errors import TableError
-from analysis.report import FileReport, report_on_file
+from analysis.report import FileReport, report_on_file, shown_metrics
 from analysis.table.table import TableOptions
 
 # What a plain install has not.
@@ -217,6 +217,11 @@ def test_bad_input_writes_nothing(tmp_path: Path):
     assert not (tmp_path / "out").exists()
     with pytest.raises(TableError, match="is a file"):
         report_on_file(PAPER, OPTIONS, tmp_path / "scores.csv")
+
+
+def test_of_hundreds_of_metrics_the_first_get_a_section_each():
+    assert shown_metrics([f"m{i}" for i in range(500)]) == tuple(f"m{i}" for i in range(24))
+    assert shown_metrics(["a/v/x", "a/v/overall"]) == ("a/v/overall",)
 
 
 def test_the_package_reports_with_torch_and_ray_blocked_and_imports_lightly(tmp_path: Path):
