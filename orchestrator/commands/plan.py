@@ -81,7 +81,9 @@ def plan(
     show_plan(console, planned, cost, memory, device=device, gpus=gpus)
     show_features(console, features)
     if before is not None:
-        show_changes(console, plan_changes(before, planned))
+        both = (*before.stages.values(), *planned.stages.values())
+        places = {name: place for node in both for name, place in node.locations.items()}
+        show_changes(console, plan_changes(before, planned), cost, places)
 
 
 def _bytes(given: str) -> int:

@@ -78,20 +78,38 @@ def show_plan(
             console.print(f"  {source}", highlight=False)
 
 
-def show_changes(console: Console, changes: Changes) -> None:
-    """Print what a changed file adds, drops and runs again."""
+def show_changes(
+    console: Console, changes: Changes, cost: PlanCost, places: Mapping[str, str]
+) -> None:
+    """Print what a changed file adds, drops and runs again.
+
+    Args:
+        console: where to.
+        changes: from the old file to the new one.
+        cost: of the new one.
+        places: fingerprint -> where it lies, of both.
+    """
     console.print(
-        f"Against the old file: {changes.kept} stages kept, {len(changes.added)} variants added, "
-        f"{len(changes.removed)} removed."
+        f"Against the old file: {_counted(changes.kept, 'stage')} kept, "
+        f"{_counted(len(changes.added), 'variant')} added, {len(changes.removed)} removed."
     )
+    if changes.removed:
+        console.print("What is removed stays in the store; `apollo gc --dry-run` lists it.")
     if not changes.reruns:
         console.print("Nothing would run again.")
         return
     table = Table("stage", "to run", "because", title="New stages", title_justify="left")
+    table.columns[1].justify = "right"
     for rerun in changes.reruns:
-        because = "\n".join(told(each) for each in rerun.because) or "new variants"
+        because = "\n".join(told(each, places) for each in rerun.because) or "new variants"
         table.add_row(rerun.step, str(len(rerun.keys)), because)
     console.print(table)
+    flops = sum(cost.stages[key].flops for key in changes.to_run)
+    console.print(
+        f"To run: {_counted(len(changes.to_run), 'stage')}, {si(flops)}FLOPs "
+        f"({flops / cost.shared.flops:.1%} of the new file's).",
+        highlight=False,
+    )
 
 
 def told(difference: Difference, places: Mapping[str, str] | None = None) -> str:
