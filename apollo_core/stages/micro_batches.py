@@ -8,7 +8,12 @@ from apollo_core.stages.evaluate import BATCH
 from apollo_core.stages.identity import EvaluateIdentity, StageIdentity
 
 
-def micro_batch_of(identity: StageIdentity, execution: Execution) -> int:
-    """Samples per forward of this stage here and now, `auto` resolved."""
-    most = BATCH if isinstance(identity, EvaluateIdentity) else identity.batch_size
+def micro_batch_of(identity: StageIdentity, execution: Execution, *, ranks: int = 1) -> int:
+    """Samples per forward of this stage here and now, `auto` resolved.
+
+    A training step's samples are dealt out to its ranks: each has its part of them at most.
+    """
+    if isinstance(identity, EvaluateIdentity):
+        return micro_batch(execution, BATCH, device_of(execution))
+    most = -(-identity.batch_size // ranks)
     return micro_batch(execution, most, device_of(execution))

@@ -132,7 +132,7 @@ def _micro_batch(store: Store, task: StageTask) -> int:
     from apollo_core.stages.micro_batches import micro_batch_of  # imports torch
 
     bound = failures.largest_micro_batch(store.failures(task.key))
-    asked = micro_batch_of(task.identity, task.execution)
+    asked = micro_batch_of(task.identity, task.execution, ranks=task.processes)
     return asked if bound is None else min(bound, asked)
 
 

@@ -37,12 +37,12 @@ def fail(name, attempt):
 
 
 def note_rank(context, name):
-    """Leave a trace of this process; how often this rank has run the stage."""
-    folder = Path(context.locations[CORPUS])
-    seat = context.seat
-    mine = f"{name}.{seat.rank}."
-    before = len([path for path in folder.iterdir() if path.name.startswith(mine)])
-    (folder / f"{mine}{before}.{os.getpid()}").touch()
+    """Leave a trace of this process, and wait for the others'; how often the stage has been run."""
+    folder, seat = Path(context.locations[CORPUS]), context.seat
+    before = len(list(folder.glob(f"{name}.{seat.rank}.*")))
+    (folder / f"{name}.{seat.rank}.{before}.{os.getpid()}").touch()
+    while not all(list(folder.glob(f"{name}.{rank}.{before}.*")) for rank in range(seat.size)):
+        time.sleep(0.01)
     return before + 1
 
 

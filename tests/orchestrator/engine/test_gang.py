@@ -1,8 +1,8 @@
 """A stage that two processes run together: one result, one report, one end for all of them."""
 
-import os
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.gang import RankFailed, in_gang
 from orchestrator.engine.local_engine import LocalEngine
 from orchestrator.engine.local_gang import LocalGangs
+from orchestrator.engine.outcome import StageOutcome
 from orchestrator.engine.ray.ray_engine import RayEngine
 from orchestrator.store.scratch import scratch_folder
 from orchestrator.store.store import Store
@@ -29,31 +30,65 @@ def cluster():
         yield machines.address
 
 
-@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.slow)])
-def engine(request):
-    if request.param == "local":
-        return LocalEngine()
-    return RayEngine(address=request.getfixturevalue("cluster"))
+@dataclass
+class Swept:
+    """What became of stages that an engine ran."""
+
+    outcomes: dict[str, StageOutcome]
+    store: Store
+    traces: Path
 
 
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "store")
+@pytest.fixture(scope="module", params=["local", pytest.param("ray", marks=pytest.mark.slow)])
+def swept(request, tmp_path_factory):
+    """Four stages of two ranks each, by each engine."""
+    engine = LocalEngine()
+    if request.param == "ray":
+        engine = RayEngine(address=request.getfixturevalue("cluster"))
+    folder = tmp_path_factory.mktemp(request.param)
+    store, traces = prepared(folder)
+    tasks = [
+        task(store, traces, "a", seconds=9.0),
+        task(store, traces, "b", "a", seconds=9.0),
+        task(store, traces, "killed once"),
+        task(store, traces, "diverges"),
+    ]
+    return Swept(run(engine, *tasks), store, traces)
+
+
+def prepared(folder):
+    """A store, and where ranks leave their traces."""
+    store, traces = Store(folder / "store"), folder / "traces"
     store.prepare()
-    return store
+    traces.mkdir()
+    return store, traces
 
 
-@pytest.fixture
-def traces(tmp_path):
-    """Where ranks leave their traces; none of them lives when the test is over."""
-    folder = tmp_path / "traces"
-    folder.mkdir()
-    yield folder
-    ours = {os.getpid()}
+def task(store, traces, name, *parents, seconds=1.0):
+    own = tiny_task(store.root, name, parents=parents, where=traces, cpus=2, seconds=seconds)
+    return own.model_copy(update={"processes": 2})
+
+
+def run(engine, *tasks):
+    """Outcomes by label."""
+    frontier = Frontier(tasks)
+    outcomes = []
+    lock = threading.Lock()  # what a display holds can't be pickled
+
+    def on_outcome(outcome):
+        with lock:
+            outcomes.append(outcome)
+
+    engine.run(frontier, run_stage=ranked_stage, on_outcome=on_outcome)
+    return {frontier.task(outcome.key).label: outcome for outcome in outcomes}
+
+
+def left_alive(traces):
+    """Processes that ran ranks and are still there after a while."""
     until = time.monotonic() + 10
-    while any(map(is_alive, pids(folder) - ours)) and time.monotonic() < until:
+    while any(map(is_alive, pids(traces))) and time.monotonic() < until:
         time.sleep(0.05)
-    assert [pid for pid in pids(folder) - ours if is_alive(pid)] == []
+    return [pid for pid in pids(traces) if is_alive(pid)]
 
 
 def is_alive(pid):
@@ -64,57 +99,43 @@ def is_alive(pid):
     return status.rpartition(")")[2].split()[0] not in "ZX"
 
 
-def run(engine, *tasks):
-    """Outcomes by label."""
-    frontier = Frontier(tasks)
-    outcomes = []
-    lock = threading.Lock()
-
-    def on_outcome(outcome):
-        with lock:
-            outcomes.append(outcome)
-
-    engine.run(frontier, run_stage=ranked_stage, on_outcome=on_outcome)
-    return {frontier.task(outcome.key).label: outcome for outcome in outcomes}
-
-
-def task(store, traces, name, *parents):
-    own = tiny_task(store.root, name, parents=parents, where=traces, cpus=2)
-    return own.model_copy(update={"processes": 2})
-
-
-def test_the_first_rank_alone_reports_and_all_leave_one_result(engine, store, traces):
-    outcomes = run(engine, task(store, traces, "a"), task(store, traces, "b", "a"))
-    assert {outcome.status for outcome in outcomes.values()} == {"done"}
+def test_the_first_rank_alone_reports_and_all_leave_one_result(swept):
     for name in "ab":
-        key = key_of(name)
-        assert (store.result(key) / "ranks.txt").read_text() == "2"
-        steps = [(row["step"], row["rank"]) for row in store.metrics(key)]
+        assert swept.outcomes[name].status == "done"
+        assert (swept.store.result(key_of(name)) / "ranks.txt").read_text() == "2"
+        steps = [(row["step"], row["rank"]) for row in swept.store.metrics(key_of(name))]
         assert steps == [(1, 0), (2, 0), (3, 0), (4, 0)]
-    assert len(pids(traces, "a")) == 2
-    assert pids(traces, "a") == pids(traces, "b"), "warm processes were not used again"
 
 
-def test_the_failure_of_one_rank_is_the_stages(engine, store, traces):
-    outcome = run(engine, task(store, traces, "diverges"))["diverges"]
+def test_warm_processes_are_used_again(swept):
+    assert len(pids(swept.traces, "a")) == 2
+    assert pids(swept.traces, "a") == pids(swept.traces, "b")
+
+
+def test_the_failure_of_one_rank_is_the_stages(swept):
+    outcome = swept.outcomes["diverges"]
     assert (outcome.status, outcome.failure_class) == ("failed", "diverged")
     assert outcome.message == "rank 1 of 2: loss is NaN at step 4"
-    (failure,) = store.failures(key_of("diverges"))
+    (failure,) = swept.store.failures(key_of("diverges"))
     assert "in ranked_stage" in failure.traceback, "what the rank was at is not recorded"
 
 
-def test_a_rank_that_is_killed_costs_one_attempt(engine, store, traces):
-    outcome = run(engine, task(store, traces, "killed once"))["killed once"]
-    assert outcome.status == "done"
-    (failure,) = store.failures(key_of("killed once"))
+def test_a_rank_that_is_killed_costs_one_attempt(swept):
+    assert swept.outcomes["killed once"].status == "done"
+    (failure,) = swept.store.failures(key_of("killed once"))
     assert failure.failure_class == "infra"
     assert "rank 1 of 2: its process went away" in failure.message
-    assert len(pids(traces)) == 4
+    assert len(pids(swept.traces, "killed once")) == 4
+
+
+def test_no_rank_outlives_the_run(swept):
+    assert left_alive(swept.traces) == []
 
 
 @pytest.fixture
-def gang_run(store, traces, tmp_path):
-    """Run a stage by a gang of this machine, without an engine around it."""
+def gang_run(tmp_path):
+    """Run a stage by a gang of this machine, without an engine around it; no rank outlives it."""
+    store, traces = prepared(tmp_path)
 
     def run_it(name, report):
         own = task(store, traces, name)
@@ -124,7 +145,9 @@ def gang_run(store, traces, tmp_path):
         with LocalGangs() as gangs:
             in_gang(ranked_stage, lambda: gangs.of(2, own_gpu=False))(own.identity, context)
 
-    return run_it
+    yield run_it
+    assert len(pids(traces)) == 2
+    assert left_alive(traces) == []
 
 
 @pytest.mark.parametrize(
@@ -140,10 +163,9 @@ def test_a_failure_keeps_its_class_and_ends_ranks_that_wait(gang_run, name, kind
     assert (failed.value.failure_class, str(failed.value)) == (kind, said)
 
 
-def test_a_lost_lease_ends_every_rank(gang_run, traces):
+def test_a_lost_lease_ends_every_rank(gang_run):
     def lose(_):
         raise LeaseLost("taken over")
 
     with pytest.raises(LeaseLost):
         gang_run("outlives its lease", lose)
-    assert len(pids(traces)) == 2

@@ -142,6 +142,7 @@ def test_precision_is_identity(tmp_path):
     [
         {"name": "other"},
         {"scales/xs/resources": {"gpus": 4, "cpus": 3}},
+        {"scales/xs/resources": {"processes": 2}},
         {"scales/xs/size": 7},
         {"base/sampling/fps": 2.0},
         {"evaluation/0/benchmark": "called-otherwise"},
@@ -155,6 +156,18 @@ def test_precision_is_identity(tmp_path):
 )
 def test_names_resources_and_written_out_defaults_change_no_key(tmp_path, changes):
     assert list(planned(tmp_path, changes).stages) == list(planned(tmp_path).stages)
+
+
+@pytest.mark.parametrize(
+    ("resources", "ranks"),
+    [({}, 1), ({"gpus": 0.5}, 1), ({"gpus": 1}, 1), ({"gpus": 4}, 4), ({"processes": 2}, 2)],
+)
+def test_a_stage_has_a_process_for_each_gpu_and_each_process_a_cpu(tmp_path, resources, ranks):
+    plan = planned(tmp_path, {"scales/xs/resources": resources})
+    for node in plan.stages.values():
+        # A part of the microworld learns in one.
+        assert node.processes == (1 if node.kind == "pretrain" else ranks)
+        assert node.cpus == node.processes
 
 
 @pytest.mark.parametrize(

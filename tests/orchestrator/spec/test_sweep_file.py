@@ -70,6 +70,10 @@ def test_a_complete_file_loads_and_is_frozen(tmp_path):
         ({"scales/again": {"llm": "micro:qwen2-xs", "size": 0.1}},
          "scales.again: a duplicate of 'xs'"),
         ({"scales/xs/resources": {"gpus": 1.5}}, "a part of one GPU, or whole GPUs"),
+        (
+            {"scales/xs/resources": {"gpus": 4, "processes": 2}},
+            "processes=2 with gpus=4: a process for each GPU, so leave `processes` out",
+        ),
         ({"scales/xs/overrides": {"schedules": {"two-stge": {}}}}, "Did you mean 'two-stage'?"),
         ({"scales/xs/overrides": {"schedules": {"two-stage": {"sfd": {}}}}}, "Did you mean 'sft'?"),
         ({"scales/xs/overrides": {"schedules": {"two-stage": {"align": {"lr": {"connector": 0}}}}}},
