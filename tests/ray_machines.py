@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 _OBJECT_STORE = 80 << 20
 
@@ -93,7 +93,7 @@ def serve() -> None:
     os.dup2(2, 1)  # Ray prints
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster()
+    cluster: Any = Cluster()
     nodes = {}
     for line in sys.stdin:
         what, options = json.loads(line)
@@ -121,12 +121,13 @@ def serve() -> None:
 
 
 def _drain(address: str, name: str, within: float) -> None:
-    from ray._raylet import GcsClient
+    from ray._raylet import GcsClient  # pyright: ignore[reportAttributeAccessIssue]
     from ray.core.generated import autoscaler_pb2
 
+    reasons: Any = autoscaler_pb2
     GcsClient(address).drain_node(
         name,
-        autoscaler_pb2.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION"),
+        reasons.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION"),
         "taken back",
         int((time.time() + within) * 1000),
     )

@@ -23,6 +23,7 @@ STEP_SECONDS = 0.1
 
 def slow_stage(identity: StageIdentity, context: StageContext) -> None:
     """Hash along, step by step, from the checkpoint if there is one."""
+    assert context.checkpoints
     state = context.checkpoints / "state.json"
     step, digest = 0, hashlib.sha256(identity.model_dump_json().encode()).hexdigest()
     for role in sorted(context.parents):

@@ -139,7 +139,7 @@ def test_an_interrupted_run_gives_its_leases_back_within_seconds(tmp_path):
         took = time.monotonic() - began[0]
         thread.join()
         workers = {each["pid"] for each in steps(study)}
-        assert not any(psutil.pid_exists(pid) for pid in workers)
+        soon(lambda: not any(psutil.pid_exists(pid) for pid in workers), "no worker", seconds=5)
     assert took < 15
     leases = [read_lease(folder) for folder in (study.store.root / "attempts").iterdir()]
     assert leases

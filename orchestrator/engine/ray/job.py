@@ -9,7 +9,7 @@ from orchestrator.engine.attempt import RunStage
 from orchestrator.engine.frontier import Frontier
 
 # Long enough for workers to give their leases back, short for a person who waits.
-STOP_WITHIN = 12.0
+STOP_WITHIN = 15.0
 
 
 @dataclass(frozen=True)
