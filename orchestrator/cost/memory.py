@@ -196,10 +196,20 @@ def _trained(
     execution = plan.sweep.execution
     share = math.ceil(identity.batch_size / devices)
     size = min(asked or _samples(execution, node, identity.batch_size), share)
-    loads = {
-        Load(size, clips, still)
-        for _, clips, still in shares_of(plan, node, identity, seconds=_longest(plan))
-    }
+    shown = shares_of(plan, node, identity, seconds=_longest(plan))
+    # A clip of a video takes at least as much as a picture's, and more of them more.
+    fullest = (
+        max(
+            (each for each in shown if each.still == still),
+            key=lambda each: each.clips,
+            default=None,
+        )
+        for still in (False, True)
+    )
+    moving, still = fullest
+    if moving and still and moving.clips >= still.clips:
+        still = None
+    loads = [Load(size, each.clips, each.still) for each in (moving, still) if each]
     found = [
         training_memory(
             sizes,

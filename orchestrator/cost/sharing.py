@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.cost.cost import PlanCost
-from orchestrator.plan.differences import steps
 from orchestrator.plan.plan import Plan, Variant
 
 
@@ -19,8 +18,8 @@ class AxisSharing:
     Attributes:
         axis: its name, or `seed` for replicates of one variant.
         levels: how many there are, the base's own included.
-        shared: name of each step that all or some levels share -> the share of its stages that
-            need not run for it, 0 to 1.
+        shared: name of each stage that all or some levels share -> the share of its runs that
+            need not be, 0 to 1.
         saved_share: of the FLOPs of variants that differ on this axis alone.
     """
 
@@ -47,12 +46,13 @@ def _of(axis: str, plan: Plan, cost: PlanCost) -> AxisSharing:
     for group in groups:
         keys: dict[str, set[str]] = defaultdict(set)
         for variant in group:
-            for step, key in steps(variant).items():
-                needed[step] += 1
-                keys[step].add(key)
+            for key in variant.stages:
+                label = plan.stages[key].label
+                needed[label] += 1
+                keys[label].add(key)
             separate += [cost.stages[key].flops for key in variant.stages]
-        for step, own in keys.items():
-            run[step] += len(own)
+        for label, own in keys.items():
+            run[label] += len(own)
         once = {key for variant in group for key in variant.stages}
         shared += [cost.stages[key].flops for key in once]
     total = math.fsum(separate)

@@ -8,6 +8,8 @@ from apollo_core.design import FpsSampling, PerceiverResampler, UniformSampling
 from apollo_core.microworld.parts import ENCODERS, LLMS
 from apollo_core.stages.identity import PretrainIdentity
 from orchestrator.cost.cost import plan_cost, plan_flops
+from orchestrator.cost.makespan import makespan
+from orchestrator.cost.sharing import axis_sharing
 from orchestrator.cost.speeds import Speeds, measure_speeds
 from orchestrator.cost.workload import clip_count
 
@@ -128,6 +130,58 @@ def test_finished_stages_tell_the_speed_of_this_machine_without_their_start(tmp_
     speeds = measure_speeds(plan, flops, store=tmp_path / "store")
     assert speeds.cpu == pytest.approx(5e9, rel=1e-3)
     assert speeds.cpu_source == "median of 3 finished stages"
+
+
+def test_a_pause_between_two_attempts_slows_no_speed_down(tmp_path):
+    plan = planned(tmp_path)
+    flops = plan_flops(plan)
+    key = next(iter(plan.stages))
+    pace = flops[key] / 5e9 / 8
+    # Killed after the fifth step, gone on with an hour later from the third.
+    steps = [(1, 0), (2, 1), (3, 2), (4, 3), (5, 4), (4, 3603), (5, 3604), (6, 3605), (7, 3606)]
+    finish(tmp_path, key, [{"step": n, "steps": 8, "time": 100 + at * pace} for n, at in steps])
+    speeds = measure_speeds(plan, flops, store=tmp_path / "store")
+    assert speeds.cpu == pytest.approx(5e9, rel=1e-3)
+
+
+def test_speeds_are_told_by_what_training_reaches_or_by_a_share_of_the_peak(tmp_path):
+    plan = planned(tmp_path, {"execution/peak_tflops": 990})
+    flops = plan_flops(plan)
+
+    def gpu(**told):
+        return measure_speeds(plan, flops, store=tmp_path / "store", **told).gpu / 1e12
+
+    assert gpu(gpu_tflops=300) == 300
+    assert gpu(utilisation=0.5) == 495
+    assert gpu(gpu_tflops=200, utilisation=0.5) == 100
+
+
+def test_no_order_of_work_ends_before_the_longest_chain_or_before_all_work_is_spread(tmp_path):
+    plan = planned(tmp_path, {"scales/xs/resources": {"gpus": 2}})
+    seconds = dict.fromkeys(plan.stages, 10.0)
+    chain = 4 * 10.0  # pretrain, align, sft, evaluate
+    work = 2 * 10.0 * len(plan.stages)
+    few, many = (makespan(plan, seconds, gpus=gpus) for gpus in (2, 64))
+    assert (few.critical_path, few.work) == (chain, work)
+    assert (few.shortest, many.shortest) == (work / 2, chain)
+
+
+def test_what_an_axis_shares_is_counted_among_variants_that_differ_on_it_alone(tmp_path):
+    plan, cost = costed(tmp_path, {"seeds": [0, 1]})
+    sampling, mixture, seed = axis_sharing(plan, cost)
+    assert mixture.shared == {"pretrain": 0.5, "align": 0.5}
+    assert sampling.shared == seed.shared == {"pretrain": 0.5}
+    assert mixture.saved_share > sampling.saved_share > 0
+    assert (sampling.levels, seed.levels) == (2, 2)
+
+
+def test_totals_tell_samples_and_disk_and_a_stage_what_it_keeps_while_it_runs(tmp_path):
+    plan, cost = costed(tmp_path)
+    # Three variants: 64 + 64 samples each; two share align.
+    assert (cost.separate.samples, cost.shared.samples) == (6 * 64, 5 * 64)
+    assert cost.shared.bytes == sum(stage.bytes for stage in cost.stages.values())
+    sft = cost.stages[plan.variant("base@xs#0").steps["sft"]]
+    assert sft.checkpoint == 6 * sft.bytes == cost.largest_checkpoint
 
 
 def test_stages_too_short_to_tell_a_speed_are_left_out(tmp_path):
