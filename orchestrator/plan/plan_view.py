@@ -298,4 +298,5 @@ def duration(seconds: float) -> str:
     for limit, unit, name in ((90, 1, "s"), (5400, 60, "min"), (172800, 3600, "h")):
         if seconds < limit:
             return f"{seconds / unit:.3g} {name}"
-    return f"{seconds / 86400:,.0f} d"
+    days = seconds / 86400
+    return f"{days:.3g} d" if days < 100 else f"{days:,.0f} d"
