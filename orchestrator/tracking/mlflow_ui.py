@@ -14,6 +14,8 @@ from orchestrator.store.store import Store
 from orchestrator.tracking.tracking_database import damage, database, default_uri
 
 HOST = "127.0.0.1"
+# Seconds in which a server may end by itself; it writes nothing then that could be lost.
+_GRACE = 3.0
 
 
 def addresses(store: Store, *, port: int) -> dict[str, str]:
@@ -59,10 +61,21 @@ def serve(store: Store, *, port: int) -> int:
         "PYTHONWARNINGS": "ignore",  # of MLflow's own dependencies, to nobody who could act on it
     }
     # Whatever ends this process ends the server with it.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with subprocess.Popen(command, env=environment) as process:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    # A session of its own: Ctrl-C is for this process, which then ends the server and its workers.
+    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
         try:
             return process.wait()
         except KeyboardInterrupt:
-            process.terminate()
+            _end(process)
             return 0
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a server and all its workers; a page that is still open may not hold it up."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE)

@@ -102,6 +102,8 @@ class Sights:
         wanted = {key: stage for key, stage in record.stages.items() if keys is None or key in keys}
         self._stages: Mapping[str, StageRecord] = wanted
         self._names = record.labels()
+        # Of a cluster that nobody asked for its size, the most that ran at once.
+        self._widest: Places | None = None
         self._users = Counter(key for each in record.variants for key in each.stages)
 
     def name(self, key: str) -> str:
@@ -117,6 +119,7 @@ class Sights:
         """The sweep as it is when this is `known` of its stages."""
         works = {key: self._work(key, known[key]) for key in self._stages}
         seconds = corrected(works)
+        places = self._estimates.places or self._seen_places(works)
         open_ = any(each.state in ("running", "waiting") for each in known.values())
         return Snapshot(
             name=self._name,
@@ -130,8 +133,18 @@ class Sights:
             ],
             next_waiting=self._next_waiting(works),
             saved=self._saved(known),
-            left=time_left(works, self._estimates.places) if open_ else None,
+            left=time_left(works, places) if open_ else None,
         )
+
+    def _seen_places(self, works: Mapping[str, Work]) -> Places | None:
+        running = [work for work in works.values() if work.state == "running"]
+        if running:
+            before = self._widest or Places(0.0)
+            self._widest = Places(
+                max(before.cpus, math.fsum(work.cpus for work in running)),
+                max(before.gpus, math.fsum(work.gpus for work in running)),
+            )
+        return self._widest
 
     def _work(self, key: str, known: Known) -> Work:
         stage, told = self._stages[key], self._estimates.of(key)

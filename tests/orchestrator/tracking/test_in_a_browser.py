@@ -41,15 +41,13 @@ def page(tmp_path_factory):
         port = probe.getsockname()[1]
     command = [APOLLO, "ui", "--store", store.root, "--port", port]
     quiet = subprocess.DEVNULL
-    server = subprocess.Popen(
-        [str(word) for word in command], stdout=quiet, stderr=quiet, start_new_session=True
-    )
+    server = subprocess.Popen([str(word) for word in command], stdout=quiet, stderr=quiet)
     try:
         _answers(f"http://127.0.0.1:{port}/health", server)
         yield record, addresses(store, port=port)["tiny"]
     finally:
-        os.killpg(server.pid, signal.SIGKILL)  # how it ends by itself is another test's
-        server.wait()
+        server.send_signal(signal.SIGTERM)
+        server.wait(60)
 
 
 def _answers(address, server):

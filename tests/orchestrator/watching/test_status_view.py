@@ -96,6 +96,21 @@ def test_a_gang_that_waits_for_gpus_is_named_with_what_is_free(ran):
     assert any("waits for 8 GPUs" in line for line in drawn(snapshot))
 
 
+def test_a_cluster_of_unknown_size_is_taken_to_be_as_wide_as_it_once_was(ran):
+    _, _, record = ran
+    keys = list(record.stages)
+    sights = Sights(record, Estimates(dict.fromkeys(keys, Estimate(10.0))))
+    waiting = {key: Known(state="waiting") for key in keys}
+    four = {key: Known(state="running", spent=1.0) for key in keys[:4]}
+    wide, narrow = sights.snapshot(waiting | four), sights.snapshot(waiting)
+    assert wide.left
+    assert narrow.left
+    assert narrow.left.seconds < 1.5 * wide.left.seconds
+    alone = Sights(record, Estimates(dict.fromkeys(keys, Estimate(10.0)))).snapshot(waiting)
+    assert alone.left
+    assert alone.left.seconds == pytest.approx(10 * len(keys))
+
+
 def test_a_stage_that_no_worker_has_begun_is_queued(ran):
     _, _, record = ran
     known = {key: Known(state="done") for key in record.stages}
