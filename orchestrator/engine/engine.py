@@ -31,7 +31,7 @@ class Engine(Protocol):
         """Run everything that can be run.
 
         Each stage's outcome goes to `frontier.end`, then to `on_outcome`, in the calling thread.
-        A worker that dies is started again up to `failures.INFRA_RETRIES` times.
+        A worker that dies is replaced as often as `orchestrator.store.retries` allows.
         """
         ...
 

@@ -25,14 +25,11 @@ from orchestrator.store.retries import (
     ERROR,
     INFRA,
     OOM,
-    RULES,
     Decision,
     Then,
     decide,
     rule_of,
 )
-
-INFRA_RETRIES = RULES[INFRA].again or 0
 
 _TRACEBACK_LINES = 30
 _BY_NUMBER = {
@@ -200,6 +197,8 @@ def _with_advice(failure: Failure, told: Decision, micro_batch: int | None) -> s
         smaller = f" with micro_batch {told.micro_batch}" if told.micro_batch else ""
         return f"{said}; tried again{smaller}"
     advice = rule_of(failure.failure_class).advice
+    if micro_batch is not None and micro_batch > 1:
+        advice = f"lower execution.micro_batch, {advice}"
     return f"{said}: {advice}" if advice else said
 
 

@@ -64,8 +64,8 @@ RULES: Mapping[str, Rule] = {
     OOM: Rule(
         3,
         "when asked",
-        "lower execution.micro_batch, set execution.activation_checkpointing: true, or give the "
-        "scale more memory (`resources`); then run with --retry-failed",
+        "set execution.activation_checkpointing: true or give the scale more memory (`resources`), "
+        "then run with --retry-failed",
     ),
     # The same again would fail again.
     DATA: Rule(0, "when asked"),

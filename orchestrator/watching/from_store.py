@@ -39,8 +39,10 @@ class StoreWatch:
             return running(self._store, key)
         if state.state == "failed":
             tries = f", attempt {state.attempts}" if state.attempts else ""
-            without = ", ".join(self._record.variants_with([key]))
-            problem = f"{state.failure_class}{tries}: {state.message} (no scores for {without})"
+            problem = f"{state.failure_class}{tries}: {state.message}"
+            without = self._record.variants_with([key])
+            if len(without) > 1:  # the stage's own name has one of them
+                problem += f" (no scores for {', '.join(without)})"
             return Known(state="failed", problem=problem)
         return Known(state="blocked" if key in blocked else "waiting")
 
