@@ -7,7 +7,22 @@ from pathlib import Path
 
 from tiny_stages import CORPUS, name_of
 
+from orchestrator.engine.frontier import Frontier
+
 SECONDS = 0.4
+
+
+class NotingFrontier(Frontier):
+    """Keeps the order in which stages were handed out: workers start when they are able to."""
+
+    def __init__(self, tasks):
+        super().__init__(tasks)
+        self.order = []
+
+    def start(self, key):
+        """Note it."""
+        super().start(key)
+        self.order.append(self.task(key).label)
 
 
 def gpu_stage(identity, context):

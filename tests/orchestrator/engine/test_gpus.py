@@ -1,11 +1,10 @@
 """GPUs that Ray is told to have, on machines that it is told are several."""
 
 import pytest
-from gpu_stages import gpu_stage, held
+from gpu_stages import NotingFrontier, gpu_stage, held
 from ray_machines import Machines
 from tiny_stages import tiny_task
 
-from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.ray.ray_engine import RayEngine
 from orchestrator.store.scratch import scratch_folder
 from orchestrator.store.store import Store
@@ -15,7 +14,7 @@ SMALL = 12
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory):
+def ran(tmp_path_factory):
     """What stages of a quarter of a GPU and one of two GPUs held, on two machines of two GPUs."""
     folder = tmp_path_factory.mktemp("gpus")
     store = Store(folder / "store")
@@ -35,9 +34,10 @@ def seen(tmp_path_factory):
         for name in "ab":
             machines.add(cpus=4, gpus=2, TEST_NODE=name)
         engine = RayEngine(address=machines.address, ship=False, gpu_bytes=80e9)
-        engine.run(Frontier(tasks), run_stage=gpu_stage, on_outcome=outcomes.append)
+        frontier = NotingFrontier(tasks)
+        engine.run(frontier, run_stage=gpu_stage, on_outcome=outcomes.append)
     assert {outcome.status for outcome in outcomes} == {"done"}
-    return held(folder)
+    return frontier.order, held(folder)
 
 
 def beside(seen, one, gpus):
@@ -51,10 +51,11 @@ def beside(seen, one, gpus):
     ]
 
 
-def test_a_gang_has_all_gpus_of_one_machine_and_is_not_starved_by_small_stages(seen):
+def test_a_gang_has_all_gpus_of_one_machine_and_is_not_starved_by_small_stages(ran):
+    order, seen = ran
     (gang,) = [each for each in seen if each["name"] == "gang"]
     # Six small ones are more urgent; the gang comes before the other six are through.
-    assert gang["began"] < max(each["began"] for each in seen)
+    assert 6 <= order.index("gang") < SMALL
     assert beside(seen, gang, ["0", "1"]) == ["gang"]
     meanwhile = [
         each["name"]
@@ -64,6 +65,7 @@ def test_a_gang_has_all_gpus_of_one_machine_and_is_not_starved_by_small_stages(s
     assert meanwhile == ["gang"]
 
 
-def test_stages_that_share_a_gpu_fit_into_its_memory_together(seen):
+def test_stages_that_share_a_gpu_fit_into_its_memory_together(ran):
+    seen = ran[1]
     assert all(len(beside(seen, each, each["gpus"])) <= 2 for each in seen)  # 30 GB each, of 80
     assert len({(each["node"], *each["gpus"]) for each in seen if each["name"] != "gang"}) > 1
