@@ -23,6 +23,7 @@ OTHER_EXECUTION = {
     "decode_deadline_s": 11,
     "checkpoint_minutes": 1.5,
     "stall_minutes": 2.5,
+    "diverged_above": 4.0,
     "packing": "on",
     "sharding": "fsdp",
     "attention": "eager",
