@@ -110,10 +110,7 @@ def _connect(address: str | None, cpus: int | None, temporary: Path, *, ship: bo
             **quiet,
         )
     except (OSError, RuntimeError, ValueError) as error:
-        raise ApolloError(
-            f"Ray did not start on this machine: {failures.one_line(error)}. Nothing is lost; run "
-            "the same again, with --engine local if it keeps failing."
-        ) from error
+        raise ApolloError(failures.one_line(error)) from error
 
 
 def cluster_capacity(gpu_memory: float | None = None, *, with_memory: bool = False) -> Capacity:

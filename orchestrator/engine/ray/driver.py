@@ -56,15 +56,18 @@ def main() -> None:
 
 
 def _do(job: Job, tell: Tell) -> None:
+    connected = False
     try:
         with cluster(job.address, job.cpus, job.temporary):
+            connected = True
             tell(("connected",))
             drive(job, tell)
             tell(("finished",))
     except BadInput as error:
         tell(("refused", str(error)))
     except ApolloError as error:
-        tell(("failed", str(error)))
+        # A Ray that does not start at once may at the next try.
+        tell(("failed" if connected else "no ray", str(error)))
 
 
 def drive(job: Job, tell: Tell) -> None:

@@ -120,6 +120,8 @@ class RayEngine:
                     raise BadInput(told[0])
                 elif kind == "failed":
                     raise ApolloError(told[0])
+                elif kind == "no ray":
+                    return ended, told[0]
         for key in frontier.running:
             frontier.put_back(key)
         return ended, child.last_words()
