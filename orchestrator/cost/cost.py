@@ -107,7 +107,7 @@ def plan_cost(plan: Plan, flops: Mapping[str, float], speeds: Speeds) -> PlanCos
             seconds=flops[key] / speeds.of(node.gpus),
             bytes=sizes[key],
             samples=_samples(node),
-            checkpoint=_CHECKPOINT * sizes[key] // _BYTES_PER_PARAMETER * (node.kind == "train"),
+            checkpoint=_CHECKPOINT * sizes[key] // _BYTES_PER_PARAMETER * (node.kind != "evaluate"),
         )
         for key, node in plan.stages.items()
     }
