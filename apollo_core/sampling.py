@@ -20,6 +20,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from apollo_core.clip import Clip
 from apollo_core.design import FpsSampling, Sampling, UniformSampling
 from apollo_core.errors import BadInput
 
@@ -29,22 +30,6 @@ CLOCK_STEP = 1e-3
 
 # Start of each frame, in seconds.
 Timestamps = Sequence[float] | np.ndarray
-
-
-@dataclass(frozen=True)
-class Clip:
-    """What an encoder gets in one piece.
-
-    `start`, `end`: the span that the clip stands for, seconds, inside the video.
-    `frames`: indices into the video's timestamps, in order; one may repeat.
-    `times`: the moment asked for each frame, seconds. On a video shorter than one clip the last
-    ones lie after the end, where the last frame stays on screen.
-    """
-
-    start: float
-    end: float
-    frames: tuple[int, ...]
-    times: tuple[float, ...]
 
 
 @dataclass(frozen=True)

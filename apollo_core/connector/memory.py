@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from apollo_core.clip import Clip
 from apollo_core.design import MemoryBank
-from apollo_core.sampling import Clip
 
 
 @dataclass(frozen=True)

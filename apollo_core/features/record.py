@@ -18,8 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from apollo_core.clip import Clip
 from apollo_core.media.frames import ClipFrames
-from apollo_core.sampling import Clip
 
 _LENGTH = struct.Struct("<I")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apollo_core.sampling import Clip
+from apollo_core.clip import Clip
 
 
 @dataclass(frozen=True)

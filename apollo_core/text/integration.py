@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from apollo_core.clip import Clip
 from apollo_core.connector.memory import written_clips
 from apollo_core.design import Integration, MemoryBank
 from apollo_core.errors import BadData
-from apollo_core.sampling import Clip
 
 VISUAL, START, END = "\ue000", "\ue001", "\ue002"
 MARKS = VISUAL + START + END

@@ -96,12 +96,13 @@ class FeaturePlan:
 def plan_features(plan: Plan, speeds: Speeds) -> FeaturePlan:
     """Decide what is kept."""
     budget = plan.sweep.execution.feature_cache.budget
-    counted = _counted(plan, speeds)
+    keys = {key: feature_keys(plan, node) for key, node in plan.stages.items()}
+    counted = _counted(plan, keys, speeds)
     caches = _chosen([each.cost() for each in counted.values()], budget)
     kept = {cache.key for cache in caches if cache.is_kept}
     uses: dict[str, tuple[EncoderKeys, ...]] = {}
-    for key, node in plan.stages.items():
-        encoders = tuple(_only(each, kept) for each in feature_keys(plan, node))
+    for key, names in keys.items():
+        encoders = tuple(_only(each, kept) for each in names)
         if any(each.video or each.still for each in encoders):
             uses[key] = encoders
     return FeaturePlan(caches, budget, uses)
@@ -181,7 +182,9 @@ class _Count:
         )
 
 
-def _counted(plan: Plan, speeds: Speeds) -> dict[str, _Count]:
+def _counted(
+    plan: Plan, keys: Mapping[str, tuple[EncoderKeys, ...]], speeds: Speeds
+) -> dict[str, _Count]:
     counted: dict[str, _Count] = {}
     looked_at: set[str] = set()
     for variant in plan.variants:
@@ -189,13 +192,14 @@ def _counted(plan: Plan, speeds: Speeds) -> dict[str, _Count]:
         for key in variant.stages:
             if key not in looked_at:
                 looked_at.add(key)
-                _count(plan, plan.stages[key], variant, sizes, speeds, counted)
+                _count(plan, plan.stages[key], keys[key], variant, sizes, speeds, counted)
     return counted
 
 
 def _count(
     plan: Plan,
     node: StageNode,
+    keys: tuple[EncoderKeys, ...],
     variant: Variant,
     sizes: ModelSizes,
     speeds: Speeds,
@@ -203,7 +207,6 @@ def _count(
 ) -> None:
     """Add what one stage reads."""
     identity = node.identity
-    keys = feature_keys(plan, node)
     if not keys or not isinstance(identity, TrainIdentity | EvaluateIdentity):
         return
     told: set[str] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from apollo_core.connector.branches import encoders_of_stills
 from apollo_core.connector.connector_sizes import connector_parameters
@@ -59,7 +60,7 @@ class ModelSizes:
         """Visual tokens of one clip."""
         return self.resampler.tokens_per_frame * self.frames_per_clip
 
-    @property
+    @cached_property
     def connector(self) -> int:
         """Parameters of the connector."""
         return connector_parameters(

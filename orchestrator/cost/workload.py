@@ -39,23 +39,12 @@ def shares_of(
     plan: Plan, node: StageNode, identity: TrainIdentity, *, seconds: float
 ) -> list[Shown]:
     """Each share of a stage's data, its videos taken to be `seconds` long."""
-    modalities = _modalities(plan)
     video = clip_count(identity.sampling, seconds)
     found = [
-        (share.share, modalities.get(node.locations[share.sets[0]], "video"))
+        (share.share, plan.modalities.get(node.locations[share.sets[0]], "video"))
         for share in identity.data
     ]
     return [
         Shown(share, _PICTURES.get(modality, video), modality in _PICTURES)
         for share, modality in found
     ]
-
-
-def _modalities(plan: Plan) -> dict[str, str]:
-    """Manifest's path -> modality, from the set itself or from where the mixture lists it."""
-    data = plan.sweep.data
-    listed = {name: m for m, names in data.mixture.by_modality().items() for name in names}
-    return {
-        str(plan.media_root / entry.manifest): entry.modality or listed.get(name, "video")
-        for name, entry in data.sets.items()
-    }

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from apollo_core.design import Design
@@ -107,6 +108,16 @@ class Plan:
     world: WorldSpec | None
     not_yet: tuple[str, ...]
     unpinned: tuple[str, ...]
+
+    @cached_property
+    def modalities(self) -> Mapping[str, str]:
+        """Manifest's path -> modality, from the set itself or from where the mixture lists it."""
+        data = self.sweep.data
+        listed = {name: m for m, names in data.mixture.by_modality().items() for name in names}
+        return {
+            str(self.media_root / entry.manifest): entry.modality or listed.get(name, "video")
+            for name, entry in data.sets.items()
+        }
 
     @property
     def provisional(self) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from apollo_core.clip import Clip
 from apollo_core.connector.memory import Stretch, places, written_clips
 from apollo_core.design import MemoryBank
-from apollo_core.sampling import Clip
 from apollo_core.text.integration import END, START, VISUAL, write_video
 
 MEMORY = MemoryBank(long=3, recent=2)

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apollo_core.clip import Clip
 from apollo_core.design import FpsSampling, Integration, UniformSampling
 from apollo_core.errors import BadData
 from apollo_core.media.manifest_record import Item
 from apollo_core.microworld.tokenizer import build_tokenizer
-from apollo_core.sampling import Clip, sample
+from apollo_core.sampling import sample
 from apollo_core.scoring.likelihood import write_prompt
 from apollo_core.text.integration import (
     CUT,

@@ -4,9 +4,8 @@ import json
 
 import pytest
 import torch
-from click.testing import Result
 from small_sweep import planned, write
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from apollo_core.encoders.families import build_encoder
 from apollo_core.features.feature_keeper import packed
