@@ -34,14 +34,15 @@ def flat_tables(table: ScoreTable, found: Findings) -> dict[str, bytes]:
         "cell_errors.csv": (asdict(error) for error in found.cell_errors),
         "missing.csv": (asdict(cell) for cell in table.missing),
     }
-    return {name: _csv(dict(_flatten(entry)) for entry in own) for name, own in entries.items()}
+    return {name: csv_of(own) for name, own in entries.items()}
 
 
-def _csv(rows: Iterable[Mapping[str, object]]) -> bytes:
+def csv_of(entries: Iterable[Mapping[str, object]], *, first: str = "metric") -> bytes:
+    """Write entries as CSV, a row each; one without entries has the column `first` alone."""
     # A table without entries still has a header, so that every reader can read it.
-    frame = pd.DataFrame(list(rows))
+    frame = pd.DataFrame([dict(_flatten(entry)) for entry in entries])
     if frame.empty:
-        frame = pd.DataFrame(columns=["metric"])
+        frame = pd.DataFrame(columns=[first])
     return frame.to_csv(index=False, lineterminator="\n").encode()
 
 

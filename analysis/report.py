@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from analysis.errors import TableError
 from analysis.figures.of_metric import draw_metric
@@ -26,6 +24,7 @@ from analysis.statistics.verdict import RULE
 from analysis.table.item_table import load_items
 from analysis.table.options import TableOptions
 from analysis.table.table import ScoreTable, load_table
+from analysis.written_folder import write_folder
 
 # Sections of more metrics make a page that no browser likes and nobody reads.
 MOST_SHOWN = 24
@@ -76,7 +75,7 @@ def report_on_file(
     facts = {
         "source": path.name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        **_versions(),
+        **versions(),
         **(provenance or {}),
     }
     answers: Mapping[str, ItemScores] = {}
@@ -112,9 +111,7 @@ def write_report(
 ) -> ReportPaths:
     """Write report.html, report.json, CSV tables and figures/ (PNG and SVG) into `out_dir`.
 
-    Everything is computed and drawn first, and each file is renamed into place from a folder
-    beside it, report.json last: a reader never meets half a file. Figures of an earlier report in
-    the same folder that this one doesn't have are removed, other people's files are left.
+    Everything is computed and drawn first; a reader never meets half a file.
 
     Raises:
         TableError: `out_dir` cannot be written.
@@ -137,15 +134,7 @@ def write_report(
     files["report.html"] = page.encode()
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     files["report.json"] = f"{text}\n".encode()
-    try:
-        stale = _earlier_figures(out_dir) - set(files)
-        _write_all(out_dir, files)
-        for name in stale:
-            (out_dir / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise TableError(
-            f"{out_dir}: the report cannot be written there ({error.strerror}); give another."
-        ) from error
+    write_folder(out_dir, files, document="report.json")
     return ReportPaths(
         html=out_dir / "report.html",
         json=out_dir / "report.json",
@@ -233,27 +222,8 @@ def score_unit(table: ScoreTable, metric: str) -> str:
     return "points" if scores.min() >= 0 and 1 < scores.max() <= 100 else "score units"
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Name what the numbers were computed with."""
     return {"python": platform.python_version()} | {
         name: version(name) for name in ("numpy", "scipy", "pandas", "matplotlib")
     }
-
-
-def _earlier_figures(out_dir: Path) -> set[str]:
-    """Name the figures that an earlier report in this folder says are its own."""
-    try:
-        names = json.loads((out_dir / "report.json").read_text(encoding="utf-8"))["figures"]
-        return {n for n in names if re.fullmatch(r"figures/[A-Za-z0-9._-]+\.(png|svg)", n)}
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()  # no earlier report, or not one of ours: nothing to tidy
-
-
-def _write_all(out_dir: Path, files: Mapping[str, bytes]) -> None:
-    """Write every file beside its place, then rename them in order."""
-    out_dir.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out_dir, prefix=".report-") as folder:
-        for position, content in enumerate(files.values()):
-            (Path(folder) / str(position)).write_bytes(content)
-        for position, name in enumerate(files):
-            (out_dir / name).parent.mkdir(exist_ok=True)
-            (Path(folder) / str(position)).replace(out_dir / name)

@@ -19,13 +19,12 @@ import pandas as pd
 
 from analysis.errors import TableError
 from analysis.statistics.item_scores import ItemScores, collect, scores_under
+from analysis.table.answers import tidy_answers
 from analysis.table.options import TableOptions
 from analysis.table.reading import read_rows
 from analysis.table.table import ScoreTable
-from analysis.table.tidy import joined, require
 
 OVERALL = "overall"
-_TRUTH = {"1": 1.0, "1.0": 1.0, "true": 1.0, "0": 0.0, "0.0": 0.0, "false": 0.0}
 # A score table printed to two decimals differs from the items by up to half of the last one.
 PRINTED = 0.006
 
@@ -45,7 +44,7 @@ def load_items(path: Path, options: TableOptions, table: ScoreTable) -> ItemTabl
         TableError: a column is missing, `correct` is no truth value, an answer is there twice, or
             an item has two categories or videos; the row is named.
     """
-    rows = _tidy(read_rows(path), options)
+    rows = tidy_answers(read_rows(path), options)
     kept = rows["design"].isin(table.designs.index) & rows["scale"].isin(table.scales)
     notes: list[str] = []
     if not kept.all():
@@ -61,49 +60,6 @@ def load_items(path: Path, options: TableOptions, table: ScoreTable) -> ItemTabl
     if not metrics:
         notes.append("item table: it matches no metric of the score table and is not used")
     return ItemTable(metrics, tuple(notes))
-
-
-def _tidy(rows: pd.DataFrame, options: TableOptions) -> pd.DataFrame:
-    """Check the columns, parse `correct`, refuse answers that stand twice."""
-    design = ("design",) if "design" in rows.columns else options.design
-    scale = "scale" if "scale" in rows.columns else options.scale
-    seed = options.seed or "seed"
-    needed = (*design, scale, "benchmark", "regime", "item", "category", "correct")
-    require(rows, needed, option="--items")
-    correct = rows["correct"].str.lower().map(_TRUTH)
-    if correct.isna().any():
-        at = int(np.argmax(correct.isna().to_numpy()))
-        raise TableError(
-            f"item table, row {rows.index[at]}: 'correct' holds {rows['correct'].iloc[at]!r};"
-            " it must be 0 or 1, false or true."
-        )
-    video = rows["video"] if "video" in rows.columns else pd.Series("", index=rows.index)
-    tidy = pd.DataFrame(
-        {
-            "design": joined(rows, design, 1),
-            "scale": rows[scale],
-            "seed": rows[seed] if seed in rows.columns else "",
-            "benchmark": rows["benchmark"],
-            "regime": rows["regime"],
-            # An id that counts within a video names an item only together with it.
-            "item": video + "\n" + rows["item"],
-            "video": video.where(video != "", "\n" + rows["item"]),
-            "category": rows["category"],
-            "correct": correct,
-        },
-        index=rows.index,
-    )
-    cell = ["design", "scale", "seed", "benchmark", "regime", "item"]
-    twice = tidy.duplicated(cell)
-    if twice.any():
-        at = int(np.argmax(twice.to_numpy()))
-        same = (tidy[cell] == tidy[cell].iloc[at]).all(axis=1).to_numpy()
-        raise TableError(
-            f"item table, rows {tidy.index[int(np.argmax(same))]} and {tidy.index[at]}: the same"
-            f" answer twice (design {tidy['design'].iloc[at]}, scale {tidy['scale'].iloc[at]},"
-            f" item {rows['item'].iloc[at]}); keep one of them."
-        )
-    return tidy
 
 
 def _add(
