@@ -40,14 +40,19 @@ def halve_metrics(table: ScoreTable, *, seed: int = 0) -> list[MetricHalves]:
     """Compare every two scales on halves of the metrics; empty with fewer than four of them.
 
     Metrics differ in units and spread, so each is standardised over the designs at each scale
-    first. Where there are `overall` metrics only those count, since the others are their parts.
+    first, with higher as better: a loss would otherwise cancel an accuracy. Where there are
+    `overall` metrics only those count, since the others are their parts.
     """
     overall = tuple(m for m in table.metrics if m.rpartition("/")[2] == OVERALL)
     metrics = overall or table.metrics
     if len(metrics) < FEWEST_CATEGORIES:
         return []
     cube = np.stack(
-        [table.grid(m).loc[list(table.names)].to_numpy(dtype=float) for m in metrics], axis=-1
+        [
+            table.direction(m) * table.grid(m).loc[list(table.names)].to_numpy(dtype=float)
+            for m in metrics
+        ],
+        axis=-1,
     )
     found = (
         _halve(cube[:, [s, t]], metrics, (table.scales[s], table.scales[t]), seed)

@@ -1,5 +1,6 @@
 """Held-out agreement over metrics, on tables where the truth is known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,16 @@ def test_designs_that_are_good_on_every_metric_stay_good_on_metrics_not_looked_a
     (found,) = halve_metrics(table_of(tmp_path, good * units))
     assert (found.designs, found.held_out.of, found.held_out.parts) == (20, "metrics", 6)
     assert (found.held_out.r2 or 0.0) > 0.9
+
+
+def test_losses_count_with_accuracies_and_do_not_cancel_them(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    good = rng.normal(size=(20, 1, 1)) + 0.2 * rng.normal(size=(20, 2, 6))
+    (whole,) = halve_metrics(table_of(tmp_path, good))
+    losses = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+    mixed = replace(table_of(tmp_path, good * losses), lower_is_better=("m1", "m3", "m5"))
+    (found,) = halve_metrics(mixed)
+    assert found.held_out.r2 == pytest.approx(whole.held_out.r2)
 
 
 def test_designs_that_only_suit_single_metrics_agree_on_shared_ones_alone(tmp_path: Path):
