@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from analysis.statistics.agreement import matched_order
 from analysis.statistics.intervals import Interval, jackknife_interval
 from analysis.statistics.scores import Scores
 from analysis.table.table import BASE, ScoreTable
@@ -110,8 +111,7 @@ def _agreements(grid: pd.DataFrame, pairs: list[tuple[str, str]]) -> Iterable[Ma
     members = np.array(
         [grid.index.get_indexer([pair[side] for pair in pairs]) for side in (0, 1)], dtype=np.intp
     )
-    scores = grid.to_numpy(dtype=float)
-    order = np.sign(scores[members[0]] - scores[members[1]])
+    order = matched_order(grid.to_numpy(dtype=float), members.T)
     for small, large in combinations(range(len(grid.columns)), 2):
         agreement = (1.0 + order[:, small] * order[:, large]) / 2.0
         known = np.isfinite(agreement)

@@ -16,11 +16,11 @@ from scipy import stats
 from analysis.findings.axes import AxisReport, Matched, matched_pairs
 from analysis.findings.axis_effects import SeedRuns, difference_seed_variances, seed_runs
 from analysis.findings.pair import Pair
+from analysis.statistics.agreement import matched_order
 from analysis.statistics.effect_transfer import wilson_interval
 from analysis.statistics.intervals import Interval
 from analysis.statistics.noise import MetricNoise
 from analysis.statistics.reliability import FALSE_SHARE
-from analysis.statistics.scores import rounding_of
 from analysis.statistics.verdict import (
     AxisEvidence,
     AxisReason,
@@ -65,18 +65,19 @@ def judge_axes(
     found: list[AxisVerdict] = []
     for report in axes:
         places = _places(table, report.axis)
-        shares = {
-            scale: _share(grid[:, at], places, noise, seeds, at)
-            for at, scale in enumerate(table.scales)
-        }
+        decided = [
+            _decided(grid[:, at], places, noise, seeds, at) for at in range(len(table.scales))
+        ]
         for matched in report.matched:
             columns = [table.scales.index(scale) for scale in (matched.small, matched.large)]
+            beyond = [decided[at] for at in columns]
             evidence = AxisEvidence(
                 pairs=matched.n,
                 designs=matched.designs,
                 accuracy=matched.decision_accuracy,
                 accuracy_ci=axis_interval(matched),
-                decidable=(shares[matched.small], shares[matched.large]),
+                decidable=(_share(beyond[0]), _share(beyond[1])),
+                wrong_beyond_noise=_reversed(grid[:, columns], places, *beyond),
                 weakest_level=_weakest(grid[:, columns], places, _levels(table, report.axis)),
                 aggregate=agrees_in_aggregate(
                     by_scales[matched.small, matched.large].verdict_evidence
@@ -116,25 +117,44 @@ def axis_interval(matched: Matched) -> Interval | None:
     return (min(own[0], wilson[0]), max(own[1], wilson[1]))
 
 
-def decidable_share(
+def decided_pairs(
     gaps: NDArray[np.float64], errors: NDArray[np.float64], freedoms: NDArray[np.float64]
-) -> float | None:
-    """Share of differences beyond noise: t tests, Benjamini and Yekutieli (2001), 5 % false.
+) -> NDArray[np.bool_]:
+    """Mark differences beyond noise: t tests, Benjamini and Yekutieli (2001), 5 % false.
 
     Args:
         gaps, errors: differences and their standard errors, points, shape (pairs,).
         freedoms: degrees of freedom of each error.
 
     Returns:
-        None without pairs. A difference whose error is 0 is decided by being there.
+        shape (pairs,). A difference whose error is 0 is decided by being there.
     """
     if gaps.size == 0:
-        return None
+        return np.zeros(0, dtype=bool)
     gap = np.abs(gaps)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = 2.0 * stats.t.sf(gap / errors, freedoms)
     p = np.where(errors > 0, p, np.where(gap > 0, 0.0, 1.0))
-    return float(np.mean(stats.false_discovery_control(p, method="by") <= FALSE_SHARE))
+    return np.asarray(stats.false_discovery_control(p, method="by") <= FALSE_SHARE)
+
+
+def _share(decided: NDArray[np.float64] | None) -> float | None:
+    """Share of the pairs with known noise that differ beyond it."""
+    known = np.zeros(0) if decided is None else decided[np.isfinite(decided)]
+    return float(known.mean()) if known.size else None
+
+
+def _reversed(
+    scores: NDArray[np.float64],
+    places: Places,
+    small: NDArray[np.float64] | None,
+    large: NDArray[np.float64] | None,
+) -> int | None:
+    """Count the pairs ordered oppositely that differ beyond noise at both scales; None: unknown."""
+    if _share(small) is None or _share(large) is None:
+        return None
+    order = matched_order(scores, places)
+    return int(np.sum((order[:, 0] * order[:, 1] < 0) & (small == 1.0) & (large == 1.0)))
 
 
 def _weakest(
@@ -147,7 +167,7 @@ def _weakest(
         places: of pairs of designs, shape (pairs, 2).
         levels: of each design on the axis.
     """
-    order = _order(scores[places[:, 0]] - scores[places[:, 1]], scores)
+    order = matched_order(scores, places)
     agreement = (1.0 + order[:, 0] * order[:, 1]) / 2.0
     names = np.asarray(levels)[places]
     known = np.isfinite(agreement)
@@ -157,11 +177,6 @@ def _weakest(
         if left.sum() >= FEWEST_PAIRS:
             found.append((float(agreement[left].mean()), level))
     return (min(found)[1], min(found)[0]) if found else None
-
-
-def _order(gaps: NDArray[np.float64], scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sign of every difference, 0 where it is rounding, NaN where it is not known."""
-    return np.where(np.abs(gaps) <= rounding_of(np.nan_to_num(scores)), 0.0, np.sign(gaps))
 
 
 def _levels(table: ScoreTable, axis: str) -> list[str]:
@@ -175,12 +190,12 @@ def _places(table: ScoreTable, axis: str) -> Places:
     return np.column_stack(sides)
 
 
-def _share(
+def _decided(
     scores: NDArray[np.float64], places: Places, noise: MetricNoise, seeds: SeedRuns, scale: int
-) -> float | None:
-    """Share of the pairs that differ beyond noise at a scale.
+) -> NDArray[np.float64] | None:
+    """Mark the pairs that differ beyond noise at a scale: 1, 0, NaN where noise is not known.
 
-    None where noise is not known, or where there are too many pairs to test one by one.
+    None where there are too many pairs to test one by one.
     """
     if len(places) > MOST_PAIRS:
         return None
@@ -194,7 +209,9 @@ def _share(
     known = np.isfinite(parts).any(axis=0) & np.isfinite(gaps)
     with np.errstate(invalid="ignore", divide="ignore"):
         freedom = np.where(square > 0, total**2 / square, 1.0)
-    return decidable_share(gaps[known], np.sqrt(total[known]), freedom[known])
+    found = np.full(len(places), np.nan)
+    found[known] = decided_pairs(gaps[known], np.sqrt(total[known]), freedom[known])
+    return found
 
 
 def _item_variances(noise: MetricNoise, places: Places, scale: int) -> NDArray[np.float64]:

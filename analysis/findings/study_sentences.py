@@ -43,6 +43,8 @@ def describe_axis(verdict: AxisVerdict) -> str:
         )
     if verdict.because == "noise may explain most differences":
         return f"{head} Noise may explain most differences."
+    if verdict.because == "ordered the other way, but noise explains every wrong pair":
+        return f"{head} Noise explains every pair that is ordered the other way."
     if verdict.because == "one level carries it" and found.weakest_level is not None:
         level, left = found.weakest_level
         return f"{head} Without {level} it is {percent(left)}."

@@ -50,6 +50,20 @@ def ordering(scores: Scores, *, band: float = 0.0) -> NDArray[np.int8]:
     return np.where(tied, 0, np.sign(gap)).astype(np.int8)
 
 
+def matched_order(scores: Scores, pairs: NDArray[np.intp]) -> Scores:
+    """Order chosen pairs of designs: 1, -1, 0 where they tie up to rounding, NaN where unknown.
+
+    Args:
+        scores: shape (n, ...), NaN where missing.
+        pairs: places of both designs of each pair, shape (pairs, 2).
+
+    Returns:
+        shape (pairs, ...).
+    """
+    gaps = scores[pairs[:, 0]] - scores[pairs[:, 1]]
+    return np.where(np.abs(gaps) <= rounding_of(np.nan_to_num(scores)), 0.0, np.sign(gaps))
+
+
 def pair_agreement(small: Scores, large: Scores, *, band: float = 0.0) -> Scores:
     """Score each pair of designs: 1 ordered alike, 0 opposite, 1/2 when tied at either scale."""
     votes = ordering(small, band=band) * ordering(large, band=band)

@@ -22,7 +22,8 @@ decision accuracy and its interval for as many draws as there are designs
 (`axis_verdicts.axis_interval`):
 
 1. *undecidable*: no such pairs, or a metric at chance;
-2. *reverses*: the interval of A lies below one half;
+2. *reverses*: the interval of A lies below one half and, where noise is known at both scales, at
+   least one of these pairs is ordered wrongly beyond noise; *undecidable* otherwise;
 3. *transfers*: A reaches `ACCURACY`, also without any single level, and its interval lies above
    one half; *transfers only in aggregate* instead where noise is known at a scale and may explain
    most differences there (fewer than `DECIDABLE` of these pairs differ beyond it);
@@ -67,7 +68,8 @@ RULE = (
     " level."
     f" An axis. Transfers: of the pairs of designs that differ in it alone, {ACCURACY:.0%} or more"
     " are ordered alike, also without any single level, surely more than half, and half of them or"
-    " more differ beyond noise, where noise is known. Reverses: surely less than half. Transfers"
+    " more differ beyond noise, where noise is known. Reverses: surely less than half, beyond"
+    " noise. Transfers"
     " only in aggregate: ordered alike, but one level carries it or noise may explain most"
     " differences; or the scales agree overall and this axis is not shown to."
     " Undecidable: the rest."
@@ -90,6 +92,7 @@ AxisReason = Literal[
     "no pair of designs differs in this axis alone",
     "metric at chance",
     "surely ordered the other way",
+    "ordered the other way, but noise explains every wrong pair",
     "surely ordered alike",
     "noise may explain most differences",
     "one level carries it",
@@ -134,8 +137,9 @@ class AxisEvidence:
 
     `pairs` of designs differ in the axis alone, over `designs` designs; `accuracy` is their
     decision accuracy, `accuracy_ci` its interval, `decidable` the share of them that differ beyond
-    noise at the small and at the large scale. `weakest_level` is the smallest accuracy without one
-    level, with its name. `aggregate`: whether the pair of scales agrees.
+    noise at the small and at the large scale, `wrong_beyond_noise` how many of them do so at both
+    and are ordered oppositely. `weakest_level` is the smallest accuracy without one level, with its
+    name. `aggregate`: whether the pair of scales agrees.
     """
 
     pairs: int
@@ -143,6 +147,7 @@ class AxisEvidence:
     accuracy: float | None
     accuracy_ci: Interval | None
     decidable: tuple[float | None, float | None]
+    wrong_beyond_noise: int | None
     weakest_level: tuple[str, float] | None
     aggregate: bool
     signal: bool
@@ -210,6 +215,8 @@ def _axis_clause(found: AxisEvidence) -> tuple[Verdict, AxisReason]:
     if not found.signal:
         return "undecidable", "metric at chance"
     if found.accuracy_ci[1] < 0.5:
+        if found.wrong_beyond_noise == 0:
+            return "undecidable", "ordered the other way, but noise explains every wrong pair"
         return "reverses", "surely ordered the other way"
     alike = found.accuracy >= ACCURACY and found.accuracy_ci[0] > 0.5
     carried = found.weakest_level is not None and found.weakest_level[1] < ACCURACY

@@ -8,7 +8,7 @@ from scipy import stats
 from score_tables import FOUR, HALF, ONE, OPTIONS, PAPER, SEVEN, write
 
 from analysis.findings.axes import Matched, compare_axes
-from analysis.findings.axis_verdicts import AxisVerdict, axis_interval, decidable_share, judge_axes
+from analysis.findings.axis_verdicts import AxisVerdict, axis_interval, decided_pairs, judge_axes
 from analysis.findings.compare import compare_scales
 from analysis.findings.metric_noise import metric_noise
 from analysis.table.table import ScoreTable, TableOptions, load_table
@@ -86,8 +86,44 @@ def test_three_designs_that_agree_are_not_enough_and_six_are():
 
 def test_a_difference_without_noise_is_decided_by_being_there():
     none = np.zeros(0)
-    assert decidable_share(np.array([0.0, 1.0]), np.zeros(2), np.ones(2)) == 0.5
-    assert decidable_share(none, none, none) is None
+    decided = decided_pairs(np.array([0.0, 1.0]), np.zeros(2), np.ones(2))
+    assert decided.tolist() == [False, True]
+    assert decided_pairs(none, none, none).size == 0
+
+
+def test_an_axis_of_noise_alone_never_reverses_though_chance_may_order_it_the_other_way(
+    tmp_path: Path,
+):
+    rng, runs = np.random.default_rng(4), 3
+    rows = ["design,scale,scale_size,seed,metric,score,a"]
+    # Means fall at one scale as they rise at the other, by less than seeds differ.
+    for size, scale in enumerate("sl", start=1):
+        for i in range(6):
+            spread = rng.permuted(np.array([-3.0, 0.0, 3.0]))
+            mean = 50 + 0.3 * i * (1 if scale == "s" else -1)
+            rows += [
+                f"d{i},{scale},{size},{seed},m,{mean + spread[seed]},{i or 'base'}"
+                for seed in range(runs)
+            ]
+    table = load_table(write(tmp_path, "\n".join(rows) + "\n"), TableOptions())
+    (found,) = verdicts(table).values()
+    assert found.evidence.accuracy == 0.0
+    assert found.evidence.wrong_beyond_noise == 0
+    assert (found.verdict, found.because) == (
+        "undecidable",
+        "ordered the other way, but noise explains every wrong pair",
+    )
+
+
+def test_levels_that_differ_by_rounding_tie(tmp_path: Path):
+    text = "design,scale,scale_size,seed,metric,score,a\n" + "".join(
+        f"{d},{scale},{size},{seed},m,{score},{d}\n"
+        for size, scale in enumerate("sl", start=1)
+        for d, scores in (("base", (0.1, 0.2, 0.3)), ("b", (0.3, 0.2, 0.1)), ("c", (0.2, 0.2, 0.5)))
+        for seed, score in enumerate(scores if scale == "s" else (float(ord(d[0])),) * 3)
+    )
+    (axis,) = compare_axes(load_table(write(tmp_path, text), TableOptions()))
+    assert axis.matched[0].decision_accuracy == pytest.approx((0.5 + 1 + 1) / 3)
 
 
 def test_leaving_out_names_what_the_order_rests_on():

@@ -33,6 +33,7 @@ AXIS = AxisEvidence(
     accuracy=0.9,
     accuracy_ci=(0.6, 1.0),
     decidable=(None, None),
+    wrong_beyond_noise=None,
     weakest_level=("a7", 0.8),
     aggregate=True,
     signal=True,
@@ -105,6 +106,11 @@ def test_a_pair_of_scales_gets_the_first_clause_that_fits(
             {"accuracy": 0.1, "accuracy_ci": (0.0, 0.4)},
             "reverses",
             "surely ordered the other way",
+        ),
+        (
+            {"accuracy": 0.1, "accuracy_ci": (0.0, 0.4), "wrong_beyond_noise": 0},
+            "undecidable",
+            "ordered the other way, but noise explains every wrong pair",
         ),
         (
             {"accuracy": 0.7},
