@@ -48,9 +48,8 @@ def plan(
     from orchestrator.cost.feature_bytes import plan_features
     from orchestrator.cost.memory import plan_memory
     from orchestrator.cost.speeds import measure_speeds
-    from orchestrator.plan.features_view import features_document, show_features
     from orchestrator.plan.graph import build_plan
-    from orchestrator.plan.plan_json import plan_document
+    from orchestrator.plan.plan_json import features_document, plan_document
     from orchestrator.spec.sweep_file import load_sweep
     from orchestrator.store.store import open_store
 
@@ -74,8 +73,10 @@ def plan(
         return
     from rich.console import Console
 
+    from orchestrator.plan.changes_view import show_changes
+    from orchestrator.plan.features_view import show_features
     from orchestrator.plan.plan_changes import plan_changes
-    from orchestrator.plan.plan_view import show_changes, show_plan
+    from orchestrator.plan.plan_view import show_plan
 
     console = Console()
     show_plan(console, planned, cost, memory, device=device, gpus=gpus)

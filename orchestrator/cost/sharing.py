@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from orchestrator.cost.cost import PlanCost
 from orchestrator.plan.plan import Plan, Variant
 
+# Groups of variants, each by the keys of its stages.
+Groups = Sequence[Sequence[Sequence[str]]]
+
 
 @dataclass(frozen=True)
 class AxisSharing:
     """What levels of one axis have in common, all else being equal.
 
     Attributes:
-        axis: its name, or `seed` for replicates of one variant.
+        axis: its name; `seed` for replicates of one variant, `evaluation` for what one model is
+            asked, each entry counted as if it had a training of its own.
         levels: how many there are, the base's own included.
         shared: name of each stage that all or some levels share -> the share of its runs that
             need not be, 0 to 1.
@@ -30,30 +34,40 @@ class AxisSharing:
 
 
 def axis_sharing(plan: Plan, cost: PlanCost) -> tuple[AxisSharing, ...]:
-    """For each axis, and for seeds where there are several, what its levels share."""
-    axes = list(plan.sweep.axes)
+    """For each axis, and for seeds and evaluations where there are several, what levels share."""
+    found = [(axis, _alike_but_for(axis, plan.variants)) for axis in plan.sweep.axes]
     if len(plan.sweep.seeds) > 1:
-        axes.append("seed")
-    return tuple(_of(axis, plan, cost) for axis in axes)
+        found.append(("seed", _alike_but_for("seed", plan.variants)))
+    named = [
+        (axis, [[each.stages for each in group] for group in groups]) for axis, groups in found
+    ]
+    if len(plan.sweep.evaluation) > 1:
+        named.append(("evaluation", [_asked_alone(each) for each in plan.variants]))
+    return tuple(_of(axis, groups, plan, cost) for axis, groups in named)
 
 
-def _of(axis: str, plan: Plan, cost: PlanCost) -> AxisSharing:
-    groups = _alike_but_for(axis, plan.variants)
+def _asked_alone(variant: Variant) -> list[tuple[str, ...]]:
+    """A variant's stages for each of its evaluations, as if that were a variant of its own."""
+    training = tuple(variant.steps.values())
+    return [(*training, key) for key in variant.evaluations.values()]
+
+
+def _of(axis: str, groups: Groups, plan: Plan, cost: PlanCost) -> AxisSharing:
     needed: dict[str, int] = defaultdict(int)
     run: dict[str, int] = defaultdict(int)
     separate: list[float] = []
     shared: list[float] = []
     for group in groups:
         keys: dict[str, set[str]] = defaultdict(set)
-        for variant in group:
-            for key in variant.stages:
+        for stages in group:
+            for key in stages:
                 label = plan.stages[key].label
                 needed[label] += 1
                 keys[label].add(key)
-            separate += [cost.stages[key].flops for key in variant.stages]
+            separate += [cost.stages[key].flops for key in stages]
         for label, own in keys.items():
             run[label] += len(own)
-        once = {key for variant in group for key in variant.stages}
+        once = {key for stages in group for key in stages}
         shared += [cost.stages[key].flops for key in once]
     total = math.fsum(separate)
     return AxisSharing(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from orchestrator.plan.plan import StageNode, Variant
 
@@ -36,9 +36,17 @@ def pair_steps(first: Mapping[str, str], second: Mapping[str, str]) -> list[Pair
 
 
 def fields(node: StageNode) -> dict[str, object]:
-    """Everything that a stage's key depends on, by dotted name, defaults written out."""
-    identity = dict(_flat(node.identity.model_dump(mode="json"), ""))
-    return {**identity, **{f"parent {role}": key for role, key in node.parents.items()}}
+    """Everything that a stage's key depends on, by dotted name, defaults written out.
+
+    Shares of data are named by their manifests: by position, unlike ones would be compared.
+    """
+    identity = node.identity.model_dump(mode="json")
+    if "data" in identity:
+        identity["data"] = _by_name(identity["data"], node.locations)
+    return {
+        **dict(_flat(identity, "")),
+        **{f"parent {role}": key for role, key in node.parents.items()},
+    }
 
 
 def differences(first: StageNode, second: StageNode) -> list[Difference]:
@@ -49,6 +57,19 @@ def differences(first: StageNode, second: StageNode) -> list[Difference]:
         for name in {**ours, **theirs}
         if ours.get(name) != theirs.get(name)
     ]
+
+
+def _by_name(
+    shares: Sequence[Mapping[str, Any]], locations: Mapping[str, str]
+) -> dict[str, Mapping[str, Any]]:
+    """Shares by the files that they draw from; a number tells apart two of one name."""
+    named: dict[str, Mapping[str, Any]] = {}
+    for share in shares:
+        files = (locations.get(each, each).rsplit("/", 1)[-1] for each in share["sets"])
+        name = "+".join(file.removesuffix(".jsonl") for file in files)
+        number = sum(known.split(" ")[0] == name for known in named)
+        named[f"{name} {number + 1}" if number else name] = share
+    return named
 
 
 def _flat(value: object, name: str) -> Iterator[tuple[str, object]]:

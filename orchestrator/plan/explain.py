@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from orchestrator.plan.changes_view import shown, told
 from orchestrator.plan.differences import differences, fields, pair_steps, steps
 from orchestrator.plan.plan import Plan, StageNode
-from orchestrator.plan.plan_view import shown, told
 
 
 def explain_one(plan: Plan, identifier: str) -> dict[str, object]:

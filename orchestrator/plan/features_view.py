@@ -1,4 +1,4 @@
-"""What is kept of frozen encoders' features, for people and as JSON."""
+"""What is kept of frozen encoders' features, on the terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cost.feature_bytes import CacheCost, FeaturePlan
-from orchestrator.plan.plan_view import si
+from orchestrator.plan.amounts import si
 
 # Groups of caches that are shown; the rest is one line.
 _SHOWN = 8
@@ -53,32 +53,6 @@ def show_features(console: Console, features: FeaturePlan) -> None:
             f"and {len(rest)} more of {size}, {sum(cache.is_kept for cache in rest)} of them kept",
             style="dim",
         )
-
-
-def features_document(features: FeaturePlan) -> dict[str, object]:
-    """The same as JSON, cache by cache."""
-    return {
-        "budget": features.budget,
-        "bytes": features.bytes,
-        "caches": [
-            {
-                "key": cache.key,
-                "encoder": cache.encoder,
-                "view": cache.view,
-                "sampling": cache.sampling.model_dump(mode="json") if cache.sampling else None,
-                "trained": cache.trained,
-                "media": cache.media,
-                "reads": cache.reads,
-                "stages": cache.stages,
-                "bytes": cache.bytes,
-                "flops_saved": cache.flops,
-                "seconds_saved": cache.seconds,
-                "kept": cache.is_kept,
-                "verdict": cache.verdict,
-            }
-            for cache in features.caches
-        ],
-    }
 
 
 def _shown(cache: CacheCost) -> str:

@@ -1,4 +1,4 @@
-"""A plan as one JSON document."""
+"""A plan as JSON."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from orchestrator.cost.cost import PlanCost, Total
 from orchestrator.cost.devices_needed import StageNeed, stage_needs
+from orchestrator.cost.feature_bytes import FeaturePlan
 from orchestrator.cost.makespan import makespan
 from orchestrator.cost.memory import StageMemory
 from orchestrator.cost.sharing import axis_sharing
@@ -82,6 +83,32 @@ def plan_document(
             "speeds": {"cpu": cost.speeds.cpu_source, "gpu": cost.speeds.gpu_source},
         },
         "needs": [_need(each) for each in stage_needs(plan, memory, device=device)],
+    }
+
+
+def features_document(features: FeaturePlan) -> dict[str, object]:
+    """What is kept of frozen encoders' features, cache by cache."""
+    return {
+        "budget": features.budget,
+        "bytes": features.bytes,
+        "caches": [
+            {
+                "key": cache.key,
+                "encoder": cache.encoder,
+                "view": cache.view,
+                "sampling": cache.sampling.model_dump(mode="json") if cache.sampling else None,
+                "trained": cache.trained,
+                "media": cache.media,
+                "reads": cache.reads,
+                "stages": cache.stages,
+                "bytes": cache.bytes,
+                "flops_saved": cache.flops,
+                "seconds_saved": cache.seconds,
+                "kept": cache.is_kept,
+                "verdict": cache.verdict,
+            }
+            for cache in features.caches
+        ],
     }
 
 

@@ -7,9 +7,10 @@ import pytest
 
 from apollo_core.stages.identity import EvaluateIdentity
 from orchestrator.cost.cost import plan_cost, plan_flops
+from orchestrator.cost.sharing import axis_sharing
 from orchestrator.cost.speeds import Speeds
+from orchestrator.plan.amounts import si
 from orchestrator.plan.graph import build_plan
-from orchestrator.plan.plan_view import si
 from orchestrator.spec.sweep_file import load_sweep
 
 ROOT = Path(__file__).parents[3]
@@ -77,7 +78,10 @@ def test_mixtures_share_two_fifths_of_their_samples_and_schedules_about_a_fifth(
 
 
 def test_asking_otherwise_trains_nothing_again(cost_of):
-    plan, _ = cost_of("paper_table11")
+    plan, cost = cost_of("paper_table11")
+    asked = next(each for each in axis_sharing(plan, cost) if each.axis == "evaluation")
+    assert asked.shared == {"align": 0.5, "vision": 0.5, "sft": 0.5}
+    assert asked.saved_share == pytest.approx(0.5, abs=1e-3)
     for variant in plan.variants:
         first, second = (plan.stages[key] for key in variant.evaluations.values())
         assert first.parents == second.parents

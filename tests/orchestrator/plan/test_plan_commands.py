@@ -108,7 +108,7 @@ def test_explain_tells_a_variants_fields_and_where_two_variants_part(tmp_path, s
     shown = run("explain", path, "base@xs#0", "mixture=video-only@xs#0", "--store", store)
     assert "align: shared" in shown
     assert "sft: differs" in shown
-    assert "data.0.share: 40.0 -> 100.0" in shown
+    assert "data.sft_video.share: 60.0 -> 100.0" in shown
     two = ("base@xs#0", "sampling=uniform-8@xs#0")
     document = json.loads(run("explain", path, *two, "--json", "--store", store))
     align = next(stage for stage in document["stages"] if stage["step"] == "align")
