@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from analysis.figures.style import STYLE, Picture, canvas, picture, wrapped
 from analysis.findings.pair import Pair
-from analysis.findings.pair_verdict import believed_interval
+from analysis.findings.pair_verdict import believed_interval, quoted_interval
 from analysis.findings.sentences import number, percent
 from analysis.statistics.intervals import Interval
 
@@ -30,7 +30,7 @@ class Shown:
 R2 = Shown(
     what="R² (squared Pearson, no unit)",
     value=lambda pair: pair.r2,
-    interval=lambda pair: pair.r2_ci,
+    interval=quoted_interval,
     written=lambda value: number(value, 2),
     lowest=0.0,
 )

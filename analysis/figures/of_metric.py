@@ -18,6 +18,7 @@ from analysis.figures.scatter import CellErrors, draw_scatter
 from analysis.figures.style import Picture
 from analysis.findings.findings import Findings
 from analysis.findings.pair import Pair
+from analysis.findings.pair_verdict import trusts_blocks
 from analysis.findings.ranks import rank_grid
 from analysis.table.table import ScoreTable
 
@@ -63,7 +64,7 @@ def draw_metric(
         return MetricPictures(effects=tuple(p for p in effects if p))
     proxies = [proxy for proxy in found.proxies if proxy.metric == metric]
     return MetricPictures(
-        r2=draw_heatmap(f"{stem}_r2", metric, table.scales, pairs, R2, "Fisher's 95 % interval"),
+        r2=_agreements(stem, table, pairs),
         decisions=_decisions(stem, table, pairs) if full else None,
         scatters=tuple(_scatters(table, found, pairs, stem, unit, n_metrics)),
         ranks=draw_ranks(f"{stem}_ranks", metric, rank_grid(table, metric)),
@@ -73,6 +74,12 @@ def draw_metric(
         noise=draw_noise(f"{stem}_noise", pairs) if full else None,
         data_sizes=tuple(_data_sizes(found, metric, stem, unit)),
     )
+
+
+def _agreements(stem: str, table: ScoreTable, pairs: list[Pair]) -> Picture:
+    known = any(trusts_blocks(pair) for pair in pairs)
+    source = "the 95 % interval to believe" if known else "Fisher's 95 % interval"
+    return draw_heatmap(f"{stem}_r2", pairs[0].metric, table.scales, pairs, R2, source)
 
 
 def _decisions(stem: str, table: ScoreTable, pairs: list[Pair]) -> Picture:

@@ -28,6 +28,7 @@ from analysis.figures.style import (
     shorten,
 )
 from analysis.findings.pair import Pair
+from analysis.findings.pair_verdict import quoted_interval
 from analysis.findings.sentences import number
 from analysis.table.table import ScoreTable
 
@@ -60,8 +61,8 @@ def draw_scatter(
 
 def _title(pair: Pair) -> str:
     interval = ""
-    if pair.r2_ci:
-        interval = f" [{number(pair.r2_ci[0], 2)}, {number(pair.r2_ci[1], 2)}]"
+    if quoted := quoted_interval(pair):
+        interval = f" [{number(quoted[0], 2)}, {number(quoted[1], 2)}]"
     return f"R² = {number(pair.r2)}{interval}   n = {pair.n}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from analysis.findings.pair import Pair
 from analysis.findings.pair_breakdown import Breakdown
 from analysis.findings.pair_resampling import Resampling
 from analysis.statistics.consistency import Within
@@ -44,6 +45,19 @@ def believed_interval(resampling: Resampling, statistic: str) -> Interval | None
         return None
     crossed = resampling.crossed.get(resampling.believe)
     return (resampling.plain if crossed is None else crossed).get(statistic)
+
+
+def quoted_interval(pair: Pair) -> Interval | None:
+    """The interval of R² to print beside it: with blocks redrawn where that is the one to believe.
+
+    Fisher's elsewhere. None where the pair has none.
+    """
+    return believed_interval(pair.resampling, "r2") if trusts_blocks(pair) else pair.r2_ci
+
+
+def trusts_blocks(pair: Pair) -> bool:
+    """Whether the interval to believe is one that redraws blocks and configurations."""
+    return pair.resampling.believe not in (None, "plain")
 
 
 def _weakest_level(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from analysis.findings.pair import Pair
+from analysis.findings.pair_verdict import quoted_interval, trusts_blocks
 from analysis.table.table import ScoreTable
 
 
@@ -56,10 +57,12 @@ def explain_pair(pair: Pair) -> str:
     believed = found.r_ci_believed or found.r_ci
     match pair.verdict_because:
         case "R² is not surely one half":
-            low = 0.0 if found.r_ci is None or found.r_ci[0] < 0 else found.r_ci[0] ** 2
+            ends = [ci[0] for ci in (found.r_ci, believed) if ci is not None]
+            low = max(0.0, min(ends, default=0.0)) ** 2
             return f"Undecidable: R² may be as low as {number(low, 2)}."
-        case "r may be negative with other blocks":
-            return f"Undecidable: with other blocks, r may be {_range(believed)}."
+        case "r may be negative when resampled":
+            drawn = "designs" if pair.resampling.believe == "plain" else "blocks"
+            return f"Undecidable: with other {drawn}, r may be {_range(believed)}."
         case "not within blocks":
             block, low = _weakest_within(pair)
             return f"Only in aggregate: within {block}, R² may be as low as {number(low, 2)}."
@@ -127,9 +130,10 @@ def _weakest_within(pair: Pair) -> tuple[str, float]:
 
 def _agreement(pair: Pair) -> str:
     interval = "no interval"
-    if pair.r2_ci:
-        low, high = pair.r2_ci
-        interval = f"95 % interval {number(low, 2)} to {number(high, 2)}"
+    if quoted := quoted_interval(pair):
+        interval = f"95 % interval {_range(quoted)}"
+    if trusts_blocks(pair):
+        interval += f", or {_range(pair.r2_ci)} if designs were independent"
     falling = "" if (pair.sign or 0) >= 0 else ", falling: r is negative"
     return (
         f"R² {number(pair.r2)} ({interval}, n = {pair.n} designs{falling}); it orders"
@@ -190,8 +194,10 @@ def _score_lines(table: ScoreTable, metric: str, unit: str) -> list[str]:
 
 def _pair_line(pair: Pair) -> str:
     interval = ""
-    if pair.r2_ci:
-        interval = f" [{number(pair.r2_ci[0], 2)}, {number(pair.r2_ci[1], 2)}]"
+    if quoted := quoted_interval(pair):
+        interval = f" [{number(quoted[0], 2)}, {number(quoted[1], 2)}]"
+    if trusts_blocks(pair):
+        interval += f" ({pair.resampling.believe} redrawn)"
     beyond = ""
     if pair.noise is not None:
         shares = (pair.noise.decidable_small, pair.noise.decidable_large)

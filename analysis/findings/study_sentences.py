@@ -90,14 +90,20 @@ def describe_across(found: AcrossScales) -> list[str]:
     for test, adjusted in zip(found.better, found.better_p_holm, strict=True):
         if test.p is None:
             continue
-        sure = adjusted is not None and adjusted < 0.05 and found.independent
         taken = "" if found.independent else ", as if designs were independent"
         verb = "foretells better" if test.r_big > test.r_small else "foretells worse"
-        lines.append(
-            f"{test.big} {'surely ' if sure else 'perhaps '}{verb} than {test.small}"
-            f" ({chance(adjusted)} after Holm{taken}); with {test.n} designs a gain of"
-            f" {number(test.detectable_gain, 2)} in R² would be found four times in five."
-        )
+        told = f"{chance(adjusted)} after Holm{taken}"
+        if adjusted is not None and adjusted < 0.05:
+            sure = "surely" if found.independent else "perhaps"
+            line = f"{test.big} {sure} {verb} than {test.small} ({told})"
+        else:
+            line = f"That {test.big} {verb} than {test.small} may be chance ({told})"
+        if test.detectable_gain is not None:
+            line += (
+                f"; with {test.n} designs a gain of {number(test.detectable_gain, 2)} in R² would"
+                " be found four times in five"
+            )
+        lines.append(f"{line}.")
     if found.trend is not None:
         slope, base = number(found.trend.slope, 2), number(found.trend.intercept, 2)
         interval = ""

@@ -11,7 +11,7 @@ from analysis.findings.axis_effects import AxisEffects
 from analysis.findings.axis_verdicts import AxisVerdict
 from analysis.findings.findings import Findings
 from analysis.findings.pair import Pair
-from analysis.findings.pair_verdict import believed_interval
+from analysis.findings.pair_verdict import believed_interval, trusts_blocks
 from analysis.findings.sentences import describe_pair, number, percent, score_digits
 from analysis.findings.study_sentences import (
     describe_across,
@@ -84,18 +84,14 @@ def section_view(
 
 def describe_belief(pair: Pair) -> str:
     """Say which interval to believe where it isn't Fisher's, and why; "" where there is none."""
-    r2 = believed_interval(pair.resampling, "r2")
     accuracy = believed_interval(pair.resampling, "decision_accuracy")
-    if r2 is None or pair.resampling.believe in (None, "plain"):
+    if not trusts_blocks(pair):
         return ""
     ordered = ""
     if accuracy is not None:
-        low, high = (f"{100 * end:.0f} %" for end in accuracy)
-        ordered = f", and of pairs ordered alike {low} to {high}"
-    return (
-        f"Interval to believe for R²: {number(r2[0], 2)} to {number(r2[1], 2)}{ordered}, because"
-        f" {pair.resampling.why}."
-    )
+        low, high = (percent(end) for end in accuracy)
+        ordered = f" (of pairs ordered alike {low} to {high})"
+    return f"Believe the wide interval{ordered}: {pair.resampling.why}."
 
 
 def describe_margin(pair: Pair, unit: str, digits: int) -> str:

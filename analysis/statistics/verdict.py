@@ -60,11 +60,11 @@ DECIDABLE = 0.5
 
 RULE = (
     f"Two scales. Transfers: the lower end of the 95 % interval of R² reaches {SHARE}, r stays"
-    " positive when blocks are redrawn, both hold within every kind of block and without any single"
-    " level or design, and half of the pairs of designs or more differ beyond noise, where noise is"
-    " known. Transfers only in aggregate: overall, but not within blocks, or not without one level"
-    " or design, or noise may explain most differences. Reverses: the interval of r lies below 0,"
-    " beyond noise. Undecidable: anything else, fewer than 4 designs, or a metric at its chance"
+    " positive when designs (or blocks) are redrawn, both hold within every kind of block and"
+    " without any single level or design, and half of the pairs of designs or more differ beyond"
+    " noise, where noise is known. Transfers only in aggregate: overall, but not within blocks, or"
+    " not without one level or design, or noise may explain most differences. Reverses: the"
+    " interval of r lies below 0, beyond noise. Undecidable: anything else, fewer than 4 designs, or a metric at its chance"
     " level."
     f" An axis. Transfers: of the pairs of designs that differ in it alone, {ACCURACY:.0%} or more"
     " are ordered alike, also without any single level, surely more than half, and half of them or"
@@ -81,7 +81,7 @@ PairReason = Literal[
     "r is surely negative",
     "r looks negative but noise explains every wrong pair",
     "R² is not surely one half",
-    "r may be negative with other blocks",
+    "r may be negative when resampled",
     "not within blocks",
     "one level carries it",
     "one design carries it",
@@ -193,7 +193,7 @@ def _pair_clause(found: PairEvidence) -> tuple[Verdict, PairReason]:
     if not _explains_enough(found.r_ci):
         return "undecidable", "R² is not surely one half"
     if believed[0] <= 0:
-        return "undecidable", "r may be negative with other blocks"
+        return "undecidable", "r may be negative when resampled"
     return _inside_clause(found)
 
 

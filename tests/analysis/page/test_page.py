@@ -87,7 +87,7 @@ def test_axes_come_before_all_designs_together(paper: FileReport):
     page, _ = read(paper)
     assert page.index('<p class="kind">Axis by axis') < page.index("All designs together")
     # The interval that knows of three mixtures stands beside Fisher's.
-    assert "Interval to believe for R²: 0.39 to 0.99" in page
+    assert "Believe the wide interval (of pairs ordered alike 53 % to 100 %)" in page
 
 
 def test_an_unknown_noise_is_said_and_a_known_one_drawn(paper: FileReport, dclm: FileReport):

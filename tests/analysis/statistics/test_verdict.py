@@ -47,7 +47,7 @@ AXIS = AxisEvidence(
         ({"r_ci": None}, "undecidable", "no interval"),
         ({"signal": False}, "undecidable", "metric at chance"),
         ({"r_ci": (0.7, 0.95)}, "undecidable", "R² is not surely one half"),
-        ({"r_ci_believed": (-0.1, 1.0)}, "undecidable", "r may be negative with other blocks"),
+        ({"r_ci_believed": (-0.1, 1.0)}, "undecidable", "r may be negative when resampled"),
         (
             {"within": {"mixture": (0.5, 0.9)}},
             "transfers only in aggregate",
