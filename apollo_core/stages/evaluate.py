@@ -87,7 +87,7 @@ def _evaluate(identity: EvaluateIdentity, context: StageContext, peers: Peers) -
     model, tokenizer = assemble(identity.model, identity.seed, context)
     set_trainable(modules_of(model), ())
     model.to(device)
-    items = read_benchmark(context.locations[identity.benchmark])
+    items = read_benchmark(context.locations[identity.benchmark], identity.format)
     size = micro_batch(context.execution, BATCH, device)
 
     def ask(about: Sequence[Item], shown: Shown | None) -> list[Answer]:
@@ -137,9 +137,8 @@ def _answers(
     total = len(identity.regimes) * len(items)
 
     def report(step: int) -> None:
-        # Of the others the first rank knows only that they are about as far.
-        if peers.is_first:
-            context.report({"step": min(step, total), "steps": total})
+        # Of the others the first rank, which alone is heard, knows that they are about as far.
+        context.report({"step": min(step, total), "steps": total})
 
     seen: list[Regime] = [regime for regime in identity.regimes if regime != "text"]
     if seen:
@@ -147,7 +146,7 @@ def _answers(
         own = [item for item in items if item.video in mine]
         # Closed before the decoders: a stage that fails must not go on reading.
         ahead = context.execution.workers
-        with closing(viewings(own, seen, readers, ahead=ahead)) as coming:
+        with closing(viewings(own, seen, readers, ahead=ahead, seed=identity.seed)) as coming:
             for viewing in coming:
                 for regime in seen:
                     _look(viewing, regime, ask, identity, found)
@@ -180,6 +179,8 @@ def _look(
         return
     shown = viewing.shown[regime]
     found.answers[regime] += zip(viewing.items, ask(viewing.items, shown), strict=True)
+    if regime == "shuffled" and "video" in identity.regimes:
+        return  # read as it was for `video`, whose line says how
     sample = viewing.items[0].id
     found.sampling += [
         one.row(sample=sample, medium=viewing.video) for one in shown.sampled if one is not None
@@ -233,11 +234,13 @@ def _scoring(
 
 
 def _row(regime: Regime, item: Item, given: Answer) -> dict[str, object]:
+    labels = {"duration_group": item.duration_group, "task_type": item.task_type}
     row: dict[str, object] = {
         "regime": regime,
         "video": item.video,
         "item": item.id,
         "category": item.category,
+        **{name: label for name, label in labels.items() if label},
         "choice": _letter(given.choice),
         "answer": LETTERS[item.answer_index],
         "correct": int(given.choice == item.answer_index),

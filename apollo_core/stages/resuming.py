@@ -85,10 +85,12 @@ class Resuming:
             yield
 
     def report(self, event: Event) -> None:
-        """Report; the first event also says how the attempt began."""
-        if self._peers.is_first:
-            began, self._untold = self._untold, {}
-            self._context.report({**event, **began})
+        """Report; the first event also says how the attempt began.
+
+        On every rank: that of the first is heard, those of the others say that they are alive.
+        """
+        began, self._untold = self._untold, {}
+        self._context.report({**event, **began})
 
     def report_rest(self, steps: int) -> None:
         """Say how the attempt began if no step was left to say it with."""

@@ -11,7 +11,7 @@ class Seat:
     """Which of a stage's processes this is, and where they find each other.
 
     Attributes:
-        rank: from 0; the first alone reports, keeps checkpoints and leaves results.
+        rank: from 0; the first alone is heard, keeps checkpoints and leaves results.
         size: how many there are.
         meeting: a file on a file system that all of them see, which does not exist yet: they find
             each other by it. None exactly where there is only one.

@@ -21,8 +21,12 @@ from apollo_core.stages.context import Event, StageContext
 from apollo_core.stages.identity import StageIdentity
 from apollo_core.stages.seat import Seat
 from orchestrator.engine.attempt import RunStage
-from orchestrator.store import failures
+from orchestrator.engine.stall_watch import stall_watch
+from orchestrator.store import cause_of_death, failures
 
+# Part of `execution.stall_minutes` after which a rank that has not reported tells its stack: before
+# the process that holds the lease ends it, which began to wait before there was a rank.
+_BEFORE_THE_END = 0.5
 # Seconds in which another rank may say why it failed, after one lost its connection to it.
 _GRACE = 10.0
 
@@ -65,9 +69,15 @@ class Broke:
 
 @dataclass(frozen=True)
 class Gone:
-    """A rank's process died."""
+    """A rank's process died.
+
+    Attributes:
+        how: for a person.
+        failure_class: where it is known, of whose doing that was.
+    """
 
     how: str
+    failure_class: str = failures.INFRA
 
 
 Message = Told | Ended | Broke | Gone
@@ -136,9 +146,8 @@ def in_gang(run_stage: RunStage, gang: Callable[[], Gang]) -> RunStage:
 
 def run_job(job: Job, report: Callable[[Event], None]) -> Ended | Broke:
     """Run a rank's part, in its own process; only the first rank's reports go further."""
-    heard = report if job.context.seat.rank == 0 else _unheard
     try:
-        job.run_stage(job.identity, replace(job.context, report=heard))
+        _run_part(job, report if job.context.seat.rank == 0 else _unheard)
     except Exception as error:
         return Broke(
             failures.class_of(error),
@@ -147,6 +156,22 @@ def run_job(job: Job, report: Callable[[Event], None]) -> Ended | Broke:
             follows=_follows(error),
         )
     return Ended()
+
+
+def _run_part(job: Job, heard: Callable[[Event], None]) -> None:
+    """Run it; should the stage hang, the stack of each rank is left to who asks why it did.
+
+    The process that holds the lease ends the stage. A rank tells its stack before that.
+    """
+    seat, work = job.context.seat, job.context.out.parent
+    soon = job.context.execution.stall_minutes * _BEFORE_THE_END
+    with stall_watch(soon, work / cause_of_death.stack_of_rank(seat.rank), end=False) as alive:
+
+        def report(event: Event) -> None:
+            alive()
+            heard(event)
+
+        job.run_stage(job.identity, replace(job.context, report=report))
 
 
 def _unheard(_: Event) -> None:
@@ -183,7 +208,8 @@ def _listen(gang: Gang, report: Callable[[Event], None]) -> None:
 
 def _failed(rank: int, size: int, message: Broke | Gone) -> RankFailed:
     if isinstance(message, Gone):
-        return RankFailed(rank, size, failures.INFRA, f"its process went away ({message.how})")
+        said = f"its process went away ({message.how})"
+        return RankFailed(rank, size, message.failure_class, said)
     # To lose a connection for no other rank's reason is the network's doing.
     kind = failures.INFRA if message.follows else message.failure_class
     error = RankFailed(rank, size, kind, message.message)

@@ -1,12 +1,14 @@
 """The ranks of a stage as processes on this machine, without Ray.
 
 Plain subprocesses that talk over a socket pair, which nobody else can connect to. A second pipe is
-their lifeline: when the process that started them is gone, however it went, they end themselves.
+their lifeline: when the process that started them is gone, however it went, they end themselves; on
+Linux the kernel ends them, whatever they are at.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import socket
@@ -21,6 +23,7 @@ from orchestrator.engine.gang import Ended, Gone, Job, Message, Told, run_job
 
 _SERVE = "from orchestrator.engine.local_gang import serve; serve({talk}, {lifeline})"
 _LEAVE_S = 5.0
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class LocalGangs:
@@ -144,6 +147,7 @@ def serve(talk: int, lifeline: int) -> None:
         talk: descriptor of the socket on which jobs come and messages go.
         lifeline: descriptor that is closed on the other side when the rank is to end.
     """
+    _end_with_parent()
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
     connection = Connection(talk)
 
@@ -161,6 +165,15 @@ def serve(talk: int, lifeline: int) -> None:
         if not isinstance(message, Ended):
             # What a failed stage leaves in torch is not for the next; who started us says when.
             threading.Event().wait()
+
+
+def _end_with_parent() -> None:
+    """Let the kernel end this process when the thread that started it is gone.
+
+    It needs no interpreter lock, which a rank that hangs in native code may never give back.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end_with(lifeline: int) -> None:

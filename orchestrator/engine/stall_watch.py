@@ -8,6 +8,7 @@ Who starts the next attempt finds the file (`orchestrator.store.cause_of_death`)
 from __future__ import annotations
 
 import faulthandler
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,12 +19,13 @@ _SELDOM = 1.0
 
 
 @contextmanager
-def stall_watch(minutes: float, stack: Path) -> Iterator[Callable[[], None]]:
+def stall_watch(minutes: float, stack: Path, *, end: bool = True) -> Iterator[Callable[[], None]]:
     """End this process if the yielded function is not called for as long as `minutes`.
 
     Args:
         minutes: how long; 0 = never.
         stack: where the stack goes; there is no file unless the process hangs.
+        end: whether the process ends, too; else it only tells its stack.
     """
     if not minutes:
         yield lambda: None
@@ -36,7 +38,11 @@ def stall_watch(minutes: float, stack: Path) -> Iterator[Callable[[], None]]:
         def wind() -> None:
             nonlocal wound
             wound = time.monotonic()
-            faulthandler.dump_traceback_later(seconds, exit=True, file=file)
+            faulthandler.cancel_dump_traceback_later()
+            if os.fstat(file.fileno()).st_size:  # it was slow and told its stack, but has gone on
+                file.seek(0)
+                file.truncate()
+            faulthandler.dump_traceback_later(seconds, exit=end, file=file)
 
         def alive() -> None:
             if time.monotonic() - wound > seldom:

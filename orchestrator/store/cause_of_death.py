@@ -29,6 +29,11 @@ _WORD = "last-word.json"
 _STACK_LINES = 60
 
 
+def stack_of_rank(rank: int | str) -> str:
+    """Name of the file, in the folder of an attempt, in which a rank that hangs tells its stack."""
+    return f"stalled-{rank}.txt"
+
+
 def note_beginning(work: Path) -> None:
     """Leave in the folder of an attempt what its end is later judged by."""
     told = {"machine": lease.machine(), "killed_for_memory": _killed_for_memory()}
@@ -55,8 +60,8 @@ def _cause(attempts: Path, holder: lease.LeaseRecord) -> tuple[str, str, str]:
     if stack:
         limit = re.match(r"Timeout \(([\d:]+)", stack)
         said = f" for {limit.group(1)}" if limit else ""
-        lines = "\n".join(stack.splitlines()[:_STACK_LINES])
-        return STALLED, f"no step was reported{said}, and the worker {where} was ended", lines
+        told = _stacks_of_ranks(work) or _beginning(stack)
+        return STALLED, f"no step was reported{said}, and the worker {where} was ended", told
     word = read_json(attempts / _WORD) or {}
     if word.get("epoch") == holder.epoch:
         return str(word.get("class", INFRA)), str(word.get("message", "")), ""
@@ -66,6 +71,23 @@ def _cause(attempts: Path, holder: lease.LeaseRecord) -> tuple[str, str, str]:
     if here and isinstance(before, int) and now is not None and now > before:
         return OOM, f"the worker {where} was killed, and the kernel killed for memory meanwhile", ""
     return INFRA, f"the worker {where} went away before the stage ended", ""
+
+
+def _stacks_of_ranks(work: Path) -> str:
+    """What each rank of a stage was at, those alike once; "" of a stage that one process ran.
+
+    The holder of the lease only waited for them.
+    """
+    alike: dict[str, list[str]] = {}
+    for path in sorted(work.glob(stack_of_rank("*"))):
+        stack = _beginning(re.sub(r"Thread 0x[0-9a-f]+", "Thread", _text(path)))
+        if stack:
+            alike.setdefault(stack, []).append(path.stem.rpartition("-")[2])
+    return "\n".join(f"On rank {', '.join(ranks)}:\n{stack}" for stack, ranks in alike.items())
+
+
+def _beginning(stack: str) -> str:
+    return "\n".join(stack.splitlines()[:_STACK_LINES])
 
 
 def _killed_for_memory() -> int | None:

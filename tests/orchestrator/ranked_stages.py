@@ -1,6 +1,7 @@
 """Stages whose ranks fail, die or wait as their names say; no torch, so they take milliseconds."""
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ def ranked_stage(identity, context):
     attempt = note_rank(context, name)
     if seat.rank == seat.size - 1:
         fail(name, attempt)
-    elif any(word in name for word in ("memory", "killed", "diverges")):
+    elif any(word in name for word in ("memory", "killed", "diverges", "hangs")):
         time.sleep(600 if "once" not in name or attempt == 1 else 0)
     for step in range(1, 5):
         context.report({"step": step, "steps": 4, "rank": seat.rank})
@@ -32,8 +33,15 @@ def fail(name, attempt):
         raise MemoryError("no room for 3 TiB")
     if "diverges" in name:
         raise Diverged("loss is NaN at step 4")
+    if "hangs" in name:
+        hang_in_native_code()
     if "killed always" in name or ("killed once" in name and attempt == 1):
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hang_in_native_code():
+    """Hold the interpreter's lock for ever."""
+    re.match("(a+)+$", "a" * 64 + "b")
 
 
 def note_rank(context, name):

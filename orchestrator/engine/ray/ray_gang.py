@@ -16,6 +16,7 @@ from typing import Any
 
 from apollo_core.stages.context import Event
 from orchestrator.engine.gang import Gone, Job, Message, RankFailed, Told, run_job
+from orchestrator.engine.ray.loss import loss_of
 from orchestrator.store.retries import INFRA
 
 _INTERFACE_ADDRESS = 0x8915  # SIOCGIFADDR, linux/sockios.h
@@ -98,7 +99,9 @@ class RayGang:
             try:
                 self._addresses = ray.get([rank.address.remote() for rank in self._ranks])
             except RayActorError as error:
-                raise RankFailed(0, self.size, INFRA, " ".join(str(error).split())) from None
+                loss = loss_of(error)
+                kind = loss.failure_class or INFRA
+                raise RankFailed(0, self.size, kind, loss.message) from None
         alone = len(set(self._addresses)) == 1
         for rank, job, address in zip(self._ranks, jobs, self._addresses, strict=True):
             rank.start.remote(job, address="127.0.0.1" if alone else address)
@@ -120,7 +123,8 @@ class RayGang:
         try:
             message: Message = ray.get(ready[0])
         except RayActorError as error:
-            return rank, Gone(" ".join(str(error).split()))
+            loss = loss_of(error)
+            return rank, Gone(loss.message, loss.failure_class or INFRA)
         if isinstance(message, Told):
             self._waits = rank
         return rank, message

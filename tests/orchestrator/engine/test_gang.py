@@ -1,5 +1,8 @@
 """A stage that two processes run together: one result, one report, one end for all of them."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -18,6 +21,7 @@ from orchestrator.engine.local_engine import LocalEngine
 from orchestrator.engine.local_gang import LocalGangs
 from orchestrator.engine.outcome import StageOutcome
 from orchestrator.engine.ray.ray_engine import RayEngine
+from orchestrator.store import cause_of_death, lease
 from orchestrator.store.scratch import scratch_folder
 from orchestrator.store.store import Store
 
@@ -161,6 +165,46 @@ def test_a_failure_keeps_its_class_and_ends_ranks_that_wait(gang_run, name, kind
     with pytest.raises(RankFailed) as failed:
         gang_run(name, lambda _: None)
     assert (failed.value.failure_class, str(failed.value)) == (kind, said)
+
+
+HOLDER = """
+import sys
+from ranked_stages import ranked_stage
+from orchestrator.engine.gang import in_gang
+from orchestrator.engine.local_gang import LocalGangs
+from orchestrator.engine.task import StageTask
+from orchestrator.engine.worker import run_task
+
+with LocalGangs() as gangs:
+    stage = in_gang(ranked_stage, lambda: gangs.of(2, own_gpu=False))
+    run_task(StageTask.model_validate_json(sys.stdin.read()), run_stage=stage)
+"""
+
+
+def test_of_ranks_that_hang_the_stack_of_each_is_kept_and_none_is_left(tmp_path):
+    store, traces = prepared(tmp_path)
+    own = task(store, traces, "hangs")
+    quick = own.execution.model_copy(update={"stall_minutes": 3 / 60})
+    ended = subprocess.run(
+        [sys.executable, "-c", HOLDER],
+        input=own.model_copy(update={"execution": quick}).model_dump_json(),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert left_alive(traces) == []
+    held = lease.try_acquire(store.attempts_folder(own.key), lease.Watch())
+    assert held
+    assert held.taken_from
+    failure = cause_of_death.failure_of_holder(store.attempts_folder(own.key), held.taken_from)
+    held.release()
+    assert failure.failure_class == "stalled"
+    waits, hangs = failure.traceback.split("On rank 1:")
+    assert waits.startswith("On rank 0:")
+    assert "in ranked_stage" in waits
+    assert "in hang_in_native_code" in hangs
 
 
 def test_a_lost_lease_ends_every_rank(gang_run):
