@@ -78,6 +78,7 @@ class StageNeed:
 
     Attributes:
         scale, label: of the stages.
+        design: of the fullest.
         given: GPUs that the file gives each.
         least: memory on each of these, with as small a micro-batch as the file allows.
         needed: on the fewest devices that hold it; None where none do.
@@ -87,6 +88,7 @@ class StageNeed:
 
     scale: str
     label: str
+    design: str
     given: float
     least: StageMemory
     needed: StageMemory | None
@@ -100,7 +102,7 @@ class StageNeed:
     @property
     def in_words(self) -> str:
         """What it needs beside what it has."""
-        name = f"{self.scale} {self.label}"
+        name = f"{self.scale} {self.label} of {self.design}"
         if self.needed is not None:
             return f"{name} needs {self.needed.devices}, file says {self.given:g}"
         return f"{name} fits on no {MOST_DEVICES}, file says {self.given:g}"
@@ -125,15 +127,15 @@ def stage_needs(
             if node.gpus > 0 and (known is None or memory[known[0]].total < memory[key].total):
                 fullest[name] = key, variant
     return tuple(
-        _need(plan, scale, plan.stages[key], ModelSizes.of(plan, variant), device)
-        for (scale, _), (key, variant) in fullest.items()
+        _need(plan, variant, plan.stages[key], device) for key, variant in fullest.values()
     )
 
 
-def _need(plan: Plan, scale: str, node: StageNode, sizes: ModelSizes, device: float) -> StageNeed:
+def _need(plan: Plan, variant: Variant, node: StageNode, device: float) -> StageNeed:
+    sizes = ModelSizes.of(plan, variant)
     needed = devices_needed(plan, node, sizes, device=device)
     tight = needed is None or needed.devices > max(1, node.gpus)
     again = devices_needed(plan, node, sizes, device=device, checkpointing=True) if tight else None
     own = _ways(plan, node, sizes, None, fewest=node.processes, most=node.processes)
     least = min(own, key=lambda way: way.total)
-    return StageNeed(scale, node.label, node.gpus, least, needed, again)
+    return StageNeed(variant.scale, node.label, variant.design, node.gpus, least, needed, again)

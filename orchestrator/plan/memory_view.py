@@ -24,8 +24,11 @@ def show_memory(console: Console, needs: Sequence[StageNeed], device: float) -> 
             highlight=False,
         )
         return
-    console.print(_needs([need for need in needs if not need.fits], size))
-    for hint in _hints([need for need in needs if not need.fits]):
+    tight = [need for need in needs if not need.fits]
+    console.print(_needs(tight, size))
+    of = dict.fromkeys(f"{need.label} of {need.design}" for need in tight)
+    console.print(f"The fullest of each name: {', '.join(of)}.", highlight=False, markup=False)
+    for hint in _hints(tight):
         console.print(f"[yellow]memory:[/yellow] {hint}", highlight=False)
 
 

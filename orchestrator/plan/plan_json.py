@@ -137,6 +137,7 @@ def _need(need: StageNeed) -> dict[str, object]:
     return {
         "scale": need.scale,
         "stage": need.label,
+        "design": need.design,
         "gpus": need.given,
         "needed": need.needed and need.needed.devices,
         "needed_with_checkpointing": need.recomputing and need.recomputing.devices,
