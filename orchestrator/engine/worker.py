@@ -20,7 +20,7 @@ from orchestrator.store import failures, lease
 from orchestrator.store.cause_of_death import failure_of_holder
 from orchestrator.store.damage import require_whole_parents, withdraw
 from orchestrator.store.failures import Failure
-from orchestrator.store.retries import OOM
+from orchestrator.store.retries import INFRA, OOM, decide, pause_of_server
 from orchestrator.store.store import Store
 
 # How often a worker looks whether another driver has finished the stage that both want.
@@ -34,11 +34,16 @@ def run_task(task: StageTask, *, run_stage: RunStage = core_stage) -> StageOutco
     (KeyboardInterrupt, SystemExit) passes through, with the lease given back.
     """
     started = time.monotonic()
-    try:
-        return _run_or_wait(task, run_stage, started=started)
-    except Exception as error:  # the store itself failed: there is nowhere to record it
-        failure = failures.given_up(failures.failure_of(error, attempt=0))
-        return _failed(task, failure, seconds=time.monotonic() - started)
+    unrecorded: list[str] = []
+    while True:
+        try:
+            return _run_or_wait(task, run_stage, started=started)
+        except Exception as error:  # the store itself failed: there is nowhere to record it
+            failure = failures.failure_of(error, attempt=0)
+        if failure.failure_class != INFRA or decide(INFRA, unrecorded).then != "again":
+            return _failed(task, failures.given_up(failure), seconds=time.monotonic() - started)
+        unrecorded.append(INFRA)
+        time.sleep(pause_of_server(len(unrecorded)))
 
 
 def _run_or_wait(task: StageTask, run_stage: RunStage, *, started: float) -> StageOutcome:
@@ -89,11 +94,15 @@ def _run_held(
         raise
     except Exception as error:
         failure = failures.failure_of(error, attempt=held.epoch)
+        of_server = isinstance(error, OSError) and failure.failure_class == INFRA
     # Beyond the except block, where the traceback no longer holds what the stage had in memory.
     failure = _recorded(store, task, held, failure)
     if failure.then != "again":
         return _failed(task, failure, seconds=time.time() - started)
     _let_go_of_memory()
+    if of_server:  # nobody else would fare better meanwhile, so the lease is kept
+        known = [row.failure_class for row in _of_this_run(store, task)]
+        time.sleep(pause_of_server(known.count(INFRA)))
     return None
 
 

@@ -13,6 +13,7 @@ anybody else could have taken it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -131,10 +132,13 @@ class Lease:
             yield
 
     def release(self) -> None:
-        """Stop the heartbeat, then give the lease back if it is still ours."""
+        """Stop the heartbeat, then give the lease back if it is still ours.
+
+        Where it cannot be written (a full disk), it goes stale: what the stage came to still holds.
+        """
         self._stop.set()
         self._thread.join()
-        with _locked(self._folder):
+        with contextlib.suppress(OSError), _locked(self._folder):
             if self._is_ours():
                 self._write(replace(self._record, held=False))
 

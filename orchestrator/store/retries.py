@@ -74,6 +74,11 @@ RULES: Mapping[str, Rule] = {
 }
 
 
+# Seconds to wait before each further try of what a device or a file server failed at: it may be
+# starting again.
+SERVER_PAUSES = (1.0, 10.0, 60.0)
+
+
 @dataclass(frozen=True)
 class Decision:
     """What follows a failure.
@@ -85,6 +90,11 @@ class Decision:
 
     then: Then
     micro_batch: int | None = None
+
+
+def pause_of_server(failed: int) -> float:
+    """Seconds to wait after a server has failed a stage so often, from once."""
+    return SERVER_PAUSES[min(failed, len(SERVER_PAUSES)) - 1]
 
 
 def rule_of(failure_class: str) -> Rule:

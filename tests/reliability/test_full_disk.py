@@ -1,6 +1,7 @@
 """A disk that fills up while a stage writes: nothing half-written counts, and space mends it."""
 
 import subprocess
+import time
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from safetensors.torch import save_file
 from tiny_study import Study
 
 from orchestrator.engine.worker import run_task
-from orchestrator.store import failures
+from orchestrator.store import failures, lease
 from orchestrator.store.stage_states import stage_state
 
 
@@ -76,6 +77,21 @@ def test_a_disk_without_a_byte_left_is_an_outcome_too(study, small_disk):
     assert (outcome.status, outcome.failure_class) == ("failed", "disk")
     ballast.unlink()
     assert study.store.failures(study.tasks()[0].key) == []
+
+
+def test_a_lease_that_cannot_be_given_back_takes_no_result_away(small_disk):
+    held = lease.try_acquire(small_disk / "attempt", lease.Watch())
+    assert held
+    ballast = fill(small_disk, leave=0)
+    held.release()
+    ballast.unlink()
+    left = lease.read_lease(small_disk / "attempt")
+    assert left
+    assert left.held
+    waiting = lease.Watch(stale_after=0.1)
+    assert not waiting.is_free(left)
+    time.sleep(0.15)
+    assert waiting.is_free(left)
 
 
 def test_weights_that_find_no_place_say_so_whoever_writes_them(small_disk):

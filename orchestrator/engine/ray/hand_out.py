@@ -7,6 +7,7 @@ for room like any other; whether it may be tried again is for the next worker to
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections import Counter
@@ -92,7 +93,10 @@ class HandOut:
         task = self._frontier.task(key)
         attempts = Store(Path(task.store)).attempts_folder(key)
         if loss.failure_class and attempts.is_dir():
-            leave_word(attempts, loss.failure_class, loss.message)
+            with contextlib.suppress(
+                OSError
+            ):  # a full disk: the loss is then one of no known cause
+                leave_word(attempts, loss.failure_class, loss.message)
         self._losses[key] += loss.counts
         self._looked = -_LOOK_EVERY
         if loss.is_final or self._losses[key] > _MOST_LOSSES:

@@ -10,6 +10,7 @@ from apollo_core.redaction import redact
 from orchestrator.engine.worker import run_task
 from orchestrator.store import failures
 from orchestrator.store.lease import looks_alive, read_lease
+from orchestrator.store.retries import SERVER_PAUSES
 from orchestrator.store.store import Store
 
 
@@ -177,6 +178,21 @@ def test_checkpoints_outlive_an_attempt_and_go_when_the_stage_is_done(store):
     attempt(store, finished_from(3))
     assert not folder.exists()
     assert store.is_done(key_of("a"))
+
+
+def test_a_server_that_went_away_is_given_time_to_come_back(store):
+    tries = []
+
+    def unsteady(identity, context):
+        tries.append(time.monotonic())
+        if len(tries) == 1:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        (context.out / "x").write_text("")
+
+    task = tiny_task(store.root, "a")
+    assert run_task(task, run_stage=unsteady).status == "done"
+    assert tries[1] - tries[0] > SERVER_PAUSES[0] / 2
+    assert [row.failure_class for row in store.failures(task.key)] == ["infra"]
 
 
 class OutOfMemoryError(RuntimeError):
