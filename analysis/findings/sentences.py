@@ -57,8 +57,7 @@ def explain_pair(pair: Pair) -> str:
     believed = found.r_ci_believed or found.r_ci
     match pair.verdict_because:
         case "R² is not surely one half":
-            ends = [ci[0] for ci in (found.r_ci, believed) if ci is not None]
-            low = max(0.0, min(ends, default=0.0)) ** 2
+            low = min(ends[0] for ends in (pair.r2_ci, quoted_interval(pair)) if ends is not None)
             return f"Undecidable: R² may be as low as {number(low, 2)}."
         case "r may be negative when resampled":
             drawn = "designs" if pair.resampling.believe == "plain" else "blocks"

@@ -48,10 +48,12 @@ def design_bootstrap(
 ) -> dict[str, Spread]:
     """Resample designs as if independent: BCa intervals of every statistic, and of r2."""
     counts = cluster_counts(rng, small.size, draws)
+    # With the table itself and the jackknife's, so that designs are put in order once for all.
+    tables = np.concatenate([counts, *weighted.table_and_jackknife(small.size)])
     found: dict[str, Spread] = {}
     for name, statistic in weighted.STATISTICS.items():
-        values = statistic(counts, small, large)
-        _add(found, name, values, _design_interval(name, values, small, large))
+        values, at, left_out = np.split(statistic(tables, small, large), [draws, draws + 1])
+        _add(found, name, values, _design_interval(name, values, float(at[0]), left_out))
     return found
 
 
@@ -77,7 +79,10 @@ def joint_bootstrap(
         alone = statistic(counts, small, large)
         values = statistic(counts, small + errors[0], large + errors[1])
         values = recentred(values, name, to=alone, even="artanh")
-        _add(found, name, values, _design_interval(name, values, small, large))
+        whole, left_out = weighted.table_and_jackknife(small.size)
+        at = float(statistic(whole, small, large)[0])
+        own = _design_interval(name, values, at, statistic(left_out, small, large))
+        _add(found, name, values, own)
     return found
 
 
@@ -164,15 +169,16 @@ def intraclass(scores: Scores, groups: NDArray[np.intp]) -> float | None:
     return (between - within) / total if total > 0 else None
 
 
-def _design_interval(name: str, draws: Scores, small: Scores, large: Scores) -> Interval | None:
-    """BCa over designs; widened for means of values, whose bootstrap is too narrow at small n."""
-    statistic = weighted.STATISTICS[name]
-    whole, left_out = weighted.table_and_jackknife(small.size)
-    at = float(statistic(whole, small, large)[0])
+def _design_interval(name: str, draws: Scores, at: float, left_out: Scores) -> Interval | None:
+    """BCa over designs; widened for means of values, whose bootstrap is too narrow at small n.
+
+    Args:
+        at: the statistic of the table.
+        left_out: the statistic without each design in turn.
+    """
     if not np.isfinite(at):
         return None
-    jackknife = statistic(left_out, small, large)
-    return bca_interval(at, draws, jackknife, widened=name in weighted.OF_MOMENTS)
+    return bca_interval(at, draws, left_out, widened=name in weighted.OF_MOMENTS)
 
 
 def _add(found: dict[str, Spread], name: str, draws: Scores, interval: Interval | None) -> None:

@@ -46,7 +46,7 @@ def spearman(counts: Scores, small: Scores, large: Scores) -> Scores:
 def kendall(counts: Scores, small: Scores, large: Scores) -> Scores:
     """Kendall's tau-b of each resample over the pairs of distinct designs."""
     # A scale agrees with itself on every pair that does not tie in it.
-    untied = _concordance(counts, small, small) * _concordance(counts, large, large)
+    untied = _untied(counts, small) * _untied(counts, large)
     with np.errstate(invalid="ignore", divide="ignore"):
         return _concordance(counts, small, large) / np.sqrt(untied)
 
@@ -123,6 +123,18 @@ def _concordance(counts: Scores, small: Scores, large: Scores) -> Scores:
             votes = _signs(s, i, ties[0]) * _signs(t, i, ties[1])
             total[rows] += drawn[:, i] * np.sum(drawn[:, i + 1 :] * votes, axis=1)
     return total
+
+
+def _untied(counts: Scores, scores: Scores) -> Scores:
+    """Pairs of distinct designs that differ at a scale, of each resample."""
+    if scores.ndim == 1 and not _close(scores):
+        return (counts.sum(axis=-1) ** 2 - (counts**2).sum(axis=-1)) / 2.0
+    return _concordance(counts, scores, scores)
+
+
+def _close(scores: Scores) -> bool:
+    """Whether two neighbours in order differ by rounding alone."""
+    return bool(np.any(np.diff(np.sort(scores)) <= rounding_of(scores)))
 
 
 def _signs(scores: Scores, i: int, tie: float) -> NDArray[np.float32]:
