@@ -37,8 +37,8 @@ def tidy_answers(
         and those of `keep`. `item` is unique within a benchmark; `video` falls back to the item.
 
     Raises:
-        TableError: a column is missing, a name is empty, `correct` is no truth value, an answer is
-            there twice; the row is named.
+        TableError: a column is missing, `correct` is no truth value, an answer is there
+            twice; the row is named.
     """
     design = ("design",) if "design" in rows.columns else options.design
     scale = "scale" if "scale" in rows.columns else options.scale

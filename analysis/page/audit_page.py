@@ -1,0 +1,135 @@
+"""An audit as one self-contained HTML page: sentences first, then figures and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from analysis.benchmarks.audit import REGIMES, Audit
+from analysis.benchmarks.audit_sentences import (
+    REGIME_WORDS,
+    describe_benchmark,
+    describe_matrix,
+    flag_lines,
+    p_value,
+    signed_points,
+)
+from analysis.benchmarks.group_scores import ALL
+from analysis.benchmarks.letter_balance import ANSWERS
+from analysis.benchmarks.regime_gaps import COMPARISONS, NEGLIGIBLE
+from analysis.figures.style import Picture
+from analysis.findings.sentences import number, percent
+from analysis.page.inline_svg import Letters, draw_into
+from analysis.page.page import interval
+
+_OUTLINES = "<!-- outlines of letters -->"
+# Rows of a table that a reader scrolls past; all of them are in the CSV beside the page.
+MOST_ROWS = 40
+
+
+@dataclass(frozen=True)
+class AuditPictures:
+    """The figures: benchmarks by regime, groups by regime, matrices of R²."""
+
+    regimes: Picture
+    groups: tuple[Picture, ...]
+    matrices: tuple[Picture, ...]
+
+    def drawn(self) -> tuple[Picture, ...]:
+        """All of them, in the order of the page."""
+        return (self.regimes, *self.matrices, *self.groups)
+
+
+def render_audit(
+    found: Audit, pictures: AuditPictures, *, title: str, provenance: Mapping[str, object]
+) -> str:
+    """Render the page; `provenance` is flat facts about where the answers came from."""
+    letters = Letters()
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        number=number,
+        percent=percent,
+        interval=interval,
+        signed=signed_points,
+        p=p_value,
+        inlined=letters.inline,
+    )
+    page = environment.get_template("audit.html").render(
+        outlines=Markup(_OUTLINES),
+        title=title,
+        found=found,
+        pictures=pictures,
+        cards=[(name, describe_benchmark(found, name)) for name in found.benchmarks],
+        redundancy=[(_of(m.column), describe_matrix(m)) for m in found.matrices],
+        flags=flag_lines(found),
+        words=REGIME_WORDS,
+        comparisons=[c for c in COMPARISONS if any((g.first, g.second) == c for g in found.gaps)],
+        regimes=_regimes(found),
+        rows=_group_rows(found),
+        pairs=_first([p for m in found.matrices for p in m.pairs], key=lambda p: -(p.r2 or 0.0)),
+        copies=_first(found.copies, key=lambda pair: pair.p),
+        keys=[c for c in found.letters if c.of == ANSWERS],
+        choices=_first([c for c in found.letters if c.of != ANSWERS and c.flag], key=_unevenness),
+        solved=_first(
+            [(s, item) for s in found.solvable for item in s.items if item.flag],
+            key=lambda pair: -pair[1].probability,
+        ),
+        most=MOST_ROWS,
+        negligible=NEGLIGIBLE,
+        provenance=provenance,
+    )
+    return draw_into(page, letters, _OUTLINES)
+
+
+def _of(column: str) -> str:
+    return "Whole benchmarks" if column == ALL else f"Groups by {column}"
+
+
+def _regimes(found: Audit) -> list[str]:
+    met = dict.fromkeys(a.regime for a in found.accuracies)
+    return sorted(met, key=lambda name: (REGIMES + tuple(met)).index(name))
+
+
+def _group_rows(found: Audit) -> list[dict[str, object]]:
+    """One row per benchmark and group, with its accuracies and gaps by name."""
+    places = dict.fromkeys((a.benchmark, a.column, a.group) for a in found.accuracies)
+    rows: dict[tuple[str, str, str], dict[str, object]] = {}
+    accuracies = {place: {} for place in places}
+    gaps = {place: {} for place in places}
+    for a in found.accuracies:
+        accuracies[a.benchmark, a.column, a.group][a.regime] = a
+    for g in found.gaps:
+        gaps[g.benchmark, g.column, g.group][g.first, g.second] = g
+    for benchmark, column, group in sorted(places, key=lambda p: found.benchmarks.index(p[0])):
+        place = (benchmark, column, group)
+        rows[place] = {
+            "benchmark": benchmark,
+            "column": column,
+            "group": group,
+            "accuracies": accuracies[place],
+            "gaps": gaps[place],
+            "chance": next(
+                (a.chance for a in accuracies[place].values() if a.chance is not None), None
+            ),
+        }
+    return list(rows.values())
+
+
+def _unevenness(count: object) -> float:
+    return -(getattr(count, "share", 0.0) - getattr(count, "share_expected", 0.0))
+
+
+def _first(rows: Sequence, key) -> tuple[list, int]:  # pyright: ignore
+    """The first rows in an order, and how many are left out."""
+    ordered = sorted(rows, key=key)
+    return ordered[:MOST_ROWS], max(0, len(ordered) - MOST_ROWS)
