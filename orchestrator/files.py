@@ -16,12 +16,15 @@ _PIECE = 1 << 20
 _LAST_BYTES = 8192
 
 
-def write_atomically(path: Path, text: str, *, durable: bool = True) -> None:
-    """Write `path` whole or not at all; with `durable` it also survives a power cut."""
+def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
+    """Write `path` whole or not at all; with `durable` it also survives a power cut.
+
+    Text is written in UTF-8.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with beside.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             if durable:
                 os.fsync(file.fileno())

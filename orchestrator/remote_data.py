@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from apollo_core.errors import BadInput, DataMissing
 from apollo_core.media.manifest import media_of
 from apollo_core.media.remote_media import CHECKSUMS, REMOTE, SIZES, forget_mirrors
 from apollo_core.object_store import ObjectStore
+from apollo_core.stages.identity import BenchmarkFormat
 from orchestrator.files import read_json, write_atomically
 from orchestrator.spec.sweep_types import Data, Sweep
 
@@ -38,14 +39,15 @@ def bring_manifests(sweep: Sweep, store: Path) -> Path | None:
         return None
     mirror = data.folder(store)
     objects = ObjectStore(os.path.expandvars(data.root))
-    names = [*sorted(_manifests(data, sweep)), CHECKSUMS]
+    manifests = _manifests(data, sweep)
+    names = [*sorted(manifests), CHECKSUMS]
     try:
         versions = {name: objects.version(name) for name in names}
         before = read_json(mirror / _SEEN)
-        if before == versions and not _lacks_any(mirror, names[:-1]):
+        if before == versions and not _lacks_any(mirror, manifests):
             return mirror
         _fetch(objects, names, mirror)
-        sizes = _sizes(objects, _media(mirror, names[:-1]))
+        sizes = _sizes(objects, _media(mirror, manifests))
     except OSError as error:
         raise BadInput(f"data.root: {error.filename}: {error.strerror}") from error
     write_atomically(mirror / SIZES, json.dumps(sizes, sort_keys=True))
@@ -55,9 +57,14 @@ def bring_manifests(sweep: Sweep, store: Path) -> Path | None:
     return mirror
 
 
-def _manifests(data: Data, sweep: Sweep) -> set[str]:
-    used = {each.manifest for each in data.sets.values()}
-    return used | {each.manifest for each in sweep.evaluation}
+def _manifests(data: Data, sweep: Sweep) -> dict[str, BenchmarkFormat | None]:
+    """Every manifest, with the format of its benchmark where the sweep says it."""
+    found: dict[str, BenchmarkFormat | None] = dict.fromkeys(
+        each.manifest for each in data.sets.values()
+    )
+    for entry in sweep.evaluation:
+        found[entry.manifest] = None if entry.format == "auto" else entry.format
+    return found
 
 
 def _fetch(objects: ObjectStore, names: Iterable[str], mirror: Path) -> None:
@@ -72,11 +79,12 @@ def _fetch(objects: ObjectStore, names: Iterable[str], mirror: Path) -> None:
                 "names under data.sets and evaluation"
             ) from None
         (mirror / name).parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(mirror / name, content.decode("utf-8"))
+        write_atomically(mirror / name, content)
 
 
-def _media(mirror: Path, manifests: Iterable[str]) -> set[str]:
-    return {medium.path for name in manifests for medium in media_of(mirror / name)}
+def _media(mirror: Path, manifests: Mapping[str, BenchmarkFormat | None]) -> set[str]:
+    found = (media_of(mirror / name, form) for name, form in manifests.items())
+    return {medium.path for media in found for medium in media}
 
 
 def _sizes(objects: ObjectStore, media: set[str]) -> dict[str, int]:
@@ -99,6 +107,6 @@ def _listed(listed: dict[str, dict[str, int]], media: set[str]) -> Iterator[tupl
             yield name, listed[folder][last]
 
 
-def _lacks_any(mirror: Path, manifests: Iterable[str]) -> bool:
+def _lacks_any(mirror: Path, manifests: Mapping[str, BenchmarkFormat | None]) -> bool:
     sizes = read_json(mirror / SIZES) or {}
     return any(name not in sizes for name in _media(mirror, manifests))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from string import ascii_uppercase
+from sys import intern
 from typing import Any, Literal, NamedTuple
 
 MediumKind = Literal["video", "image"]
@@ -44,9 +45,15 @@ class Sample:
     turns: tuple[Turn, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
-    """One multiple-choice question; `answer_index` counts from 0."""
+    """One multiple-choice question; `answer_index` counts from 0.
+
+    Attributes:
+        category: whose mean counts: a score overall is the unweighted mean of the categories.
+        duration_group: which of the benchmark's groups of lengths the video is in; "" = none.
+        task_type: the benchmark's kind of question, where that is not the category; "" = none.
+    """
 
     id: str
     video: str
@@ -54,6 +61,8 @@ class Item:
     options: tuple[str, ...]
     answer_index: int
     category: str
+    duration_group: str = ""
+    task_type: str = ""
 
 
 class BadRecordError(Exception):
@@ -82,35 +91,67 @@ def sample_of(record: Mapping[str, Any]) -> Sample:
     files: dict[MediumKind, tuple[str, ...]] = {kind: _files(record, kind) for kind in MARKS}
     turns = _turns(record)
     _check_marks(turns, files)
-    return Sample(_id(record), _in_order(turns, files), turns)
+    return Sample(id_of(record), _in_order(turns, files), turns)
 
 
 def item_of(record: Mapping[str, Any]) -> Item:
     """One question to be scored on. Raises `BadRecordError`."""
-    options = _texts(record, "options")
-    if not 2 <= len(options) <= len(ascii_uppercase):
-        raise BadRecordError(f"options: 2 to {len(ascii_uppercase)} are needed, got {len(options)}")
-    letters = ascii_uppercase[: len(options)]
-    answer = _text(record, "answer")
-    if len(answer) != 1 or answer not in letters:
-        raise BadRecordError(
-            f"answer: {answer!r} is not the letter of an option; allowed: {letters}"
-        )
-    return Item(
-        id=_id(record),
-        video=_inside("video", _text(record, "video")),
-        question=_text(record, "question"),
+    options = texts_of(record, "options")
+    return checked_item(
+        id=id_of(record),
+        video=text_of(record, "video"),
+        question=text_of(record, "question"),
         options=options,
-        answer_index=letters.index(answer),
-        category=_text(record, "category"),
+        answer_index=letter_place(text_of(record, "answer"), options),
+        category=text_of(record, "category"),
+        duration_group=label_of(record, "duration_group"),
+        task_type=label_of(record, "task_type"),
     )
 
 
-def _id(record: Mapping[str, Any]) -> str:
+def checked_item(
+    *,
+    id: str,
+    video: str,
+    question: str,
+    options: Sequence[str],
+    answer_index: int,
+    category: str,
+    duration_group: str = "",
+    task_type: str = "",
+) -> Item:
+    """An item whose video lies below the media root. Raises `BadRecordError`."""
+    return Item(
+        id,
+        inside("video", video),
+        question,
+        tuple(options),
+        answer_index,
+        # The same few words in a million items: one text each.
+        intern(category),
+        intern(duration_group),
+        intern(task_type),
+    )
+
+
+def letter_place(answer: str, options: Sequence[str], *, field: str = "answer") -> int:
+    """The place of the option with this letter, counted from 0. Raises `BadRecordError`."""
+    if not 2 <= len(options) <= len(ascii_uppercase):
+        raise BadRecordError(f"options: 2 to {len(ascii_uppercase)} are needed, got {len(options)}")
+    letters = ascii_uppercase[: len(options)]
+    if len(answer) != 1 or answer not in letters:
+        raise BadRecordError(
+            f"{field}: {answer!r} is not the letter of an option; allowed: {letters}"
+        )
+    return letters.index(answer)
+
+
+def id_of(record: Mapping[str, Any]) -> str:
+    """A record's `id`, a number or a text. Raises `BadRecordError`."""
     value = record.get("id")
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return _text(record, "id")
+    return text_of(record, "id")
 
 
 def _files(record: Mapping[str, Any], kind: MediumKind) -> tuple[str, ...]:
@@ -119,13 +160,13 @@ def _files(record: Mapping[str, Any], kind: MediumKind) -> tuple[str, ...]:
     if kind in record and several in record:
         raise BadRecordError(f"{several}: {kind} is given too; put every file into {several}")
     if kind in record:
-        return (_inside(kind, _text(record, kind)),)
+        return (inside(kind, text_of(record, kind)),)
     if several not in record:
         return ()
-    names = _texts(record, several)
+    names = texts_of(record, several)
     if not names:
         raise BadRecordError(f"{several}: the list is empty; leave the key out where there is none")
-    return tuple(_inside(several, name) for name in names)
+    return tuple(inside(several, name) for name in names)
 
 
 def _in_order(
@@ -144,7 +185,7 @@ def _turns(record: Mapping[str, Any]) -> tuple[Turn, ...]:
         key, role_key, text_key = "messages", "role", "content"
     turns = record.get(key)
     if not isinstance(turns, list) or not turns:
-        raise BadRecordError(f"{key}: a list of turns is needed, got {_shown(record, key)}")
+        raise BadRecordError(f"{key}: a list of turns is needed, got {value_shown(record, key)}")
     read: list[Turn] = []
     asked = 0  # where the first question stands: behind a system turn, if there is one
     for number, turn in enumerate(turns):
@@ -163,7 +204,7 @@ def _turns(record: Mapping[str, Any]) -> tuple[Turn, ...]:
                 f"{where}.{role_key}: turns alternate human and gpt (user, assistant), human "
                 "first, behind at most one of system"
             )
-        read.append((role, _text(turn, text_key, where=f"{where}.")))
+        read.append((role, text_of(turn, text_key, where=f"{where}.")))
     if len(read) == asked or (len(read) - asked) % 2:
         raise BadRecordError(
             f"{key}: the last turn must be gpt's (assistant's); there is no answer to learn"
@@ -187,26 +228,40 @@ def _check_marks(turns: tuple[Turn, ...], files: Mapping[MediumKind, tuple[str, 
             raise BadRecordError(f"{mark} stands in a system turn; marks belong to human text")
 
 
-def _text(record: Mapping[str, Any], key: str, *, where: str = "") -> str:
+def text_of(record: Mapping[str, Any], key: str, *, where: str = "") -> str:
+    """The text at `key`, not blank. Raises `BadRecordError`."""
     value = record.get(key)
     if not isinstance(value, str) or not value.strip():
-        raise BadRecordError(f"{where}{key}: a text is needed, got {_shown(record, key)}")
+        raise BadRecordError(f"{where}{key}: a text is needed, got {value_shown(record, key)}")
     return value
 
 
-def _texts(record: Mapping[str, Any], key: str) -> tuple[str, ...]:
+def label_of(record: Mapping[str, Any], key: str) -> str:
+    """The text or number at `key`, as text; "" where there is none. Raises `BadRecordError`."""
+    value = record.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+        raise BadRecordError(f"{key}: a text or a number, got {value_shown(record, key)}")
+    return str(value).strip()
+
+
+def texts_of(record: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """The list of texts at `key`, none blank. Raises `BadRecordError`."""
     value = record.get(key)
     if not isinstance(value, list) or not all(isinstance(v, str) and v.strip() for v in value):
-        raise BadRecordError(f"{key}: a list of texts is needed, got {_shown(record, key)}")
+        raise BadRecordError(f"{key}: a list of texts is needed, got {value_shown(record, key)}")
     return tuple(value)
 
 
-def _shown(record: Mapping[str, Any], key: str) -> str:
+def value_shown(record: Mapping[str, Any], key: str) -> str:
+    """What stands at `key`, as an error tells it."""
     return repr(record[key])[:80] if key in record else "nothing (the key is missing)"
 
 
-def _inside(key: str, name: str) -> str:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts:
+def inside(key: str, name: str) -> str:
+    """A path below the media root, as it is. Raises `BadRecordError`."""
+    # Splitting a path takes longer than the rest of a line's checks; hardly any needs it.
+    if name.startswith("/") or (".." in name and ".." in PurePosixPath(name).parts):
         raise BadRecordError(f"{key}: {name!r} must be relative to the media root, and inside it")
     return name

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from queue import SimpleQueue
 
 from apollo_core.errors import DecodeFailed
 from apollo_core.media.manifest import Item
 from apollo_core.media.reader import MediaReader, Shown
+from apollo_core.media.shuffling import order_stream, shuffled
 from apollo_core.stages.identity import Regime
 
 
@@ -38,17 +39,20 @@ def viewings(
     readers: Sequence[MediaReader],
     *,
     ahead: int,
+    seed: int = 0,
 ) -> Generator[Viewing, None, None]:
     """Every video once, in order of its path, for all regimes that show something of it.
 
     The middle frame is asked for right after the video: the decoder reads a file twice, since
-    it is another sampling. Close the generator before the readers' decoders.
+    it is another sampling. Shuffled frames are the video's own, where those were decoded. Close the
+    generator before the readers' decoders.
 
     Args:
         items: questions, in any order.
         regimes: those that show something.
         readers: all alike, one for each thread that reads.
         ahead: videos read while the model works on one; 0 = each is waited for.
+        seed: the replicate's; the order of shuffled frames depends on it and the video.
     """
     groups = [
         (video, tuple(same))
@@ -63,7 +67,7 @@ def viewings(
     def read(video: str, asked: tuple[Item, ...]) -> Viewing:
         reader = free.get()
         try:
-            return Viewing(video, asked, {each: _show(reader, video, each) for each in regimes})
+            return Viewing(video, asked, _show(reader, video, regimes, seed))
         except DecodeFailed as error:
             return Viewing(video, asked, {}, error)
         finally:
@@ -83,5 +87,20 @@ def viewings(
                 future.cancel()
 
 
-def _show(reader: MediaReader, video: str, regime: Regime) -> Shown:
-    return reader.video(video) if regime == "video" else reader.center_frame(video)
+def _show(
+    reader: MediaReader, video: str, regimes: Sequence[Regime], seed: int
+) -> dict[Regime, Shown]:
+    shown: dict[Regime, Shown] = {}
+    for regime in regimes:
+        if regime == "shuffled":
+            shown[regime] = _shuffled(reader, video, shown.get("video"), seed)
+        else:
+            shown[regime] = reader.video(video) if regime == "video" else reader.center_frame(video)
+    return shown
+
+
+def _shuffled(reader: MediaReader, video: str, ordered: Shown | None, seed: int) -> Shown:
+    """Frames that kept features stand for were not decoded; here they are needed."""
+    if ordered is None or not len(ordered.frames):
+        ordered = replace(reader, features=None).video(video)
+    return shuffled(ordered, order_stream(seed, video))

@@ -20,7 +20,20 @@ from apollo_core.frozen import Frozen
 STAGE_VERSIONS: dict[str, int] = {"pretrain": 2, "train": 3, "evaluate": 3}
 
 Precision = Literal["float32", "bfloat16"]
-Regime = Literal["video", "center_frame", "text"]
+# `shuffled`: the video's frames in a random order (`apollo_core.media.shuffling`).
+Regime = Literal["video", "shuffled", "center_frame", "text"]
+# Of benchmark files: our own (`items`), or as published (`apollo_core.benchmark_files.formats`).
+BenchmarkFormat = Literal[
+    "items",
+    "video_mme",
+    "mlvu",
+    "long_video_bench",
+    "perception_test",
+    "temp_compass",
+    "next_qa",
+    "ego_schema",
+    "apollo_bench",
+]
 Scoring = Literal["letters", "options", "generate"]
 Prompt = Literal["question-v1", "lettered-v1"]
 BadMedia = Literal["stop", "skip"]
@@ -130,7 +143,7 @@ class EvaluateIdentity(Frozen):
     """One benchmark in one or more regimes, scored by one rule.
 
     `rotations`: each question is asked with its options in this many cyclic orders, and an option's
-    score is its mean over them.
+    score is its mean over them. `format`: of the benchmark's file.
     """
 
     kind: Literal["evaluate"] = "evaluate"
@@ -144,6 +157,7 @@ class EvaluateIdentity(Frozen):
     bad_media: BadMedia = "stop"
     precision: Precision = "float32"
     rotations: Annotated[int, Field(ge=1, le=26)] = 1
+    format: BenchmarkFormat = "items"
 
 
 StageIdentity = Annotated[

@@ -7,8 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from apollo_core.errors import BadInput
 from apollo_core.features.feature_use import View
-from apollo_core.stages.identity import EvaluateIdentity, TrainIdentity
+from apollo_core.stages.identity import BenchmarkFormat, EvaluateIdentity, TrainIdentity
 from orchestrator.cost.workload import clip_count, shares_of
 from orchestrator.plan.plan import Plan, StageNode
 
@@ -72,9 +73,11 @@ def _training(plan: Plan, node: StageNode, identity: TrainIdentity) -> Iterator[
 
 def _evaluation(plan: Plan, node: StageNode, identity: EvaluateIdentity) -> Iterator[Reads]:
     pool, media = _pool(plan, node, (identity.benchmark,))
+    if identity.format != "items":
+        media = _videos(Path(node.locations[identity.benchmark]), identity.format)
     videos = media or _BENCHMARK
     for regime in identity.regimes:
-        if regime != "text":
+        if regime not in ("text", "shuffled"):  # shuffled frames have features of no use elsewhere
             clips = clip_count(identity.sampling, plan.sweep.data.video_seconds)
             view: View = "video" if regime == "video" else "still"
             yield Reads(view, pool, clips if view == "video" else 1, videos, videos)
@@ -100,4 +103,16 @@ def _lines(manifest: Path) -> int | None:
         with manifest.open("rb") as file:
             return sum(1 for line in file if line.strip())
     except OSError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _videos(path: Path, form: BenchmarkFormat) -> int | None:
+    """Videos of a benchmark's public files; None where they are not at hand."""
+    # Imported here: most plans are of data that is generated or elsewhere.
+    from apollo_core.media.manifest import media_of
+
+    try:
+        return len(media_of(path, form))
+    except BadInput:  # told by whoever needs it whole
         return None

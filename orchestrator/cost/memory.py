@@ -238,7 +238,8 @@ def _evaluated(
     most = asked or _samples(plan.sweep.execution, node, 32)
     lines = _OPTIONS if identity.scoring == "options" else identity.rotations
     asked_of_one = lines * (1 if plan.world is None else 5)
-    seen = {"video": _clips(plan, identity.sampling), "center_frame": 1, "text": 0}
+    clips = _clips(plan, identity.sampling)
+    seen = {"video": clips, "shuffled": clips, "center_frame": 1, "text": 0}
     found = [
         evaluation_memory(
             sizes,

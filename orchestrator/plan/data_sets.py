@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from apollo_core.errors import DataMissing
+from apollo_core.stages.identity import BenchmarkFormat
 from orchestrator.canonical import digest
 from orchestrator.plan.weights import PROVISIONAL
 from orchestrator.spec.sweep_types import Data
@@ -24,13 +25,22 @@ WORLD_MANIFESTS = (
 )
 
 
+# What a manifest holds: conversations, or a benchmark in a format that is said or looked up.
+FileFormat = BenchmarkFormat | Literal["training", "auto"]
+TRAINING: FileFormat = "training"
+
+
 @dataclass(frozen=True)
 class Manifest:
-    """A fingerprint and the manifest's path; `lacks` says which of its media are absent."""
+    """A fingerprint and the manifest's path; `lacks` says which of its media are absent.
+
+    `form`: of a benchmark's file; our own where it is not at hand, and of conversations.
+    """
 
     fingerprint: str
     location: str
     lacks: str = ""
+    form: BenchmarkFormat = "items"
 
     @property
     def provisional(self) -> bool:
@@ -38,7 +48,7 @@ class Manifest:
         return self.fingerprint.startswith(PROVISIONAL)
 
 
-def find_manifest(data: Data, name: str, folder: Path) -> Manifest:
+def find_manifest(data: Data, name: str, folder: Path, form: FileFormat = TRAINING) -> Manifest:
     """Fingerprint of a manifest and its media.
 
     Of generated data the world's own fingerprint, known before the data is there; otherwise the
@@ -48,28 +58,45 @@ def find_manifest(data: Data, name: str, folder: Path) -> Manifest:
         data: the sweep's `data`.
         name: the manifest, relative to `folder`.
         folder: `data.folder(store)`.
+        form: what it holds; `auto` is looked up, by the file's first row.
     """
     path = folder / name
+    said: BenchmarkFormat = "items" if form in ("training", "auto") else form
     if data.microworld is not None:
         world = {"world": data.microworld.fingerprint(), "manifest": name}
-        return Manifest(f"world:{digest(world)}", str(path))
-    if not path.is_file():
-        return Manifest(f"{PROVISIONAL}manifest:{name}", str(path))
+        return Manifest(f"world:{digest(world)}", str(path), form=said)
+    if not path.exists():
+        return Manifest(f"{PROVISIONAL}manifest:{name}", str(path), form=said)
+    found = _format(path, form)
+    location = str(path)
     try:
-        return Manifest(f"manifest:{digest(_content(data, path, folder))}", str(path))
+        content = digest(_content(data, path, folder, found))
     except DataMissing as error:
-        return Manifest(f"{PROVISIONAL}manifest:{name}", str(path), lacks=str(error))
+        lacking = f"{PROVISIONAL}manifest:{name}"
+        return Manifest(lacking, location, lacks=str(error), form=found or "items")
+    return Manifest(f"manifest:{content}", location, form=found or "items")
 
 
-def _content(data: Data, path: Path, folder: Path) -> dict[str, object]:
+def _format(path: Path, form: FileFormat) -> BenchmarkFormat | None:
+    """The format of a benchmark; None of conversations."""
     # Imported here: most plans are of data that is generated or elsewhere.
-    from apollo_core.media.manifest import media_fingerprint, media_of
+    from apollo_core.benchmark_files.formats import format_of
+
+    if form == "training":
+        return None
+    return format_of(path) if form == "auto" else form
+
+
+def _content(
+    data: Data, path: Path, folder: Path, form: BenchmarkFormat | None
+) -> dict[str, object]:
+    from apollo_core.media.manifest import manifest_digest, media_fingerprint, media_of
 
     if data.bad_media == "stop":
-        return {**media_fingerprint(path, folder)}
-    media = sorted({media for _, media in media_of(path)})
+        return {**media_fingerprint(path, folder, form)}
+    media = sorted({media for _, media in media_of(path, form)})
     sizes = {name: _size(folder, name) for name in media}
-    return {"manifest": hashlib.sha256(path.read_bytes()).hexdigest(), "sizes": sizes}
+    return {"manifest": manifest_digest(path, form), "sizes": sizes}
 
 
 def _size(folder: Path, name: str) -> int | None:

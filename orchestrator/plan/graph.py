@@ -24,7 +24,7 @@ from apollo_core.stages.identity import (
     TrainIdentity,
 )
 from apollo_core.text.integration import FORMATS
-from orchestrator.plan.data_sets import Manifest, find_manifest
+from orchestrator.plan.data_sets import TRAINING, FileFormat, Manifest, find_manifest
 from orchestrator.plan.designs import NamedDesign
 from orchestrator.plan.plan import Plan, StageNode, Variant, stage_key
 from orchestrator.plan.weights import (
@@ -44,7 +44,7 @@ from orchestrator.spec.sweep_file import checked_designs
 from orchestrator.spec.sweep_types import Evaluation, Scale, Sweep
 
 # Their order in every evaluation's key.
-REGIMES: tuple[Regime, ...] = ("video", "center_frame", "text")
+REGIMES: tuple[Regime, ...] = ("video", "shuffled", "center_frame", "text")
 
 Locations = dict[str, str]
 Found = TypeVar("Found", Manifest, Weights)
@@ -125,8 +125,8 @@ class _Builder:
     def __post_init__(self) -> None:
         folder = self.sweep.data.folder(self.store)
 
-        def manifest(name: str) -> Manifest:
-            return find_manifest(self.sweep.data, name, folder)
+        def manifest(name: str, form: FileFormat) -> Manifest:
+            return find_manifest(self.sweep.data, name, folder, form)
 
         self._manifest = cache(manifest)
         self._weights = cache(find_weights)
@@ -240,7 +240,7 @@ class _Builder:
         self, entry: Evaluation, replicate: _Replicate, previous: Mapping[str, str]
     ) -> str:
         design, model = replicate.design, replicate.model
-        manifest = self._found(entry.manifest)
+        manifest = self._found(entry.manifest, entry.format)
         identity = EvaluateIdentity(
             model=model.identity,
             seed=replicate.seed,
@@ -252,6 +252,7 @@ class _Builder:
             rotations=entry.rotations,
             bad_media=self.sweep.data.bad_media,
             precision=self.sweep.execution.precision,
+            format=manifest.form,
         )
         locations = {**model.locations, manifest.fingerprint: manifest.location}
         parents = {**model.parents, **previous}
@@ -283,8 +284,8 @@ class _Builder:
     def _set(self, name: str) -> Manifest:
         return self._found(self.sweep.data.sets[name].manifest)
 
-    def _found(self, manifest: str) -> Manifest:
-        found = self._manifest(manifest)
+    def _found(self, manifest: str, form: FileFormat = TRAINING) -> Manifest:
+        found = self._manifest(manifest, form)
         return self._pinned(found, found.lacks or f"{self.sweep.data.root}/{manifest}")
 
     def _pinned(self, found: Found, what: str) -> Found:

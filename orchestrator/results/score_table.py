@@ -104,7 +104,10 @@ def _row(variant: VariantRecord, metric: str, score: Score | None) -> Row:
 
 def item_rows(record: SweepRecord, store: Store) -> Iterator[Row]:
     """Rows of the item table: one per replicate, benchmark, regime and item."""
-    columns = ("regime", "video", "item", "category", "choice", "answer", "correct", "n_options")
+    columns = (
+        "regime", "video", "item", "category", "choice", "answer", "correct", "n_options",
+        "duration_group", "task_type",
+    )  # fmt: skip
     for variant, benchmark, folder in _finished(record, store):
         for item in read_json_lines(folder / ITEMS):
             row: Row = {**_place(variant), "benchmark": benchmark}

@@ -32,6 +32,7 @@ from apollo_core.object_store import is_url
 from apollo_core.redaction import has_credentials, redact
 from apollo_core.stages.identity import (
     BadMedia,
+    BenchmarkFormat,
     EvaluateIdentity,
     Precision,
     Prompt,
@@ -66,6 +67,7 @@ Level = dict[DesignField, JsonValue]
 _RESERVED = {
     "design", "scale", "scale_size", "seed", "metric", "score", "n_items", "chance", "benchmark",
     "regime", "video", "item", "category", "choice", "answer", "correct", "n_options",
+    "duration_group", "task_type",
 }  # fmt: skip
 
 
@@ -288,7 +290,8 @@ class Evaluation(Frozen):
 
     `name` is the first part of its metrics' names, else `benchmark` is. Without `prompt`, letters
     and generated answers are asked with the options listed, options' texts without. `rotations`:
-    in how many cyclic orders the options are listed, at most as many as there are.
+    in how many cyclic orders the options are listed, at most as many as there are. `format`: of the
+    manifest, our own or a benchmark's public file or folder; `auto` looks at its first row.
     """
 
     benchmark: Name
@@ -299,6 +302,7 @@ class Evaluation(Frozen):
     sampling: PartialSampling | None = None
     name: Name | None = None
     rotations: Annotated[int, Field(ge=1, le=26)] = _ROTATIONS
+    format: BenchmarkFormat | Literal["auto"] = "auto"
 
     @model_validator(mode="after")
     def _something_to_rotate(self) -> Evaluation:

@@ -31,6 +31,7 @@ DEFAULTS = {
         "bad_media": "stop",
         "precision": "float32",
         "rotations": 1,
+        "format": "items",
     },
     design.FpsSampling: {},
     design.UniformSampling: {},

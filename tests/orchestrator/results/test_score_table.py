@@ -106,7 +106,7 @@ def test_an_answer_that_could_not_be_read_is_wrong_and_counts(tmp_path):
     assert all(row["correct"] == 0 for row in unread)
     assert set(rows[0]) == {
         "design", "scale", "seed", "benchmark", "regime", "video", "item", "category",
-        "choice", "answer", "correct", "n_options",
+        "choice", "answer", "correct", "n_options", "duration_group", "task_type",
     }  # fmt: skip
     whole = scores_of_items("bench", [{**unread[0]}, {**unread[0], "choice": "A", "correct": 1}])
     assert [score.score for score in whole] == [50, 50]
