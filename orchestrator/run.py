@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from apollo_core.errors import BadData, BadInput
 from apollo_core.features.feature_use import FeatureUse
 from orchestrator.cost.memory import StageMemory
 from orchestrator.engine.attempt import RunStage, core_stage
@@ -16,22 +13,20 @@ from orchestrator.engine.engine import Engine, refuse_what_never_fits
 from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.outcome import StageOutcome
 from orchestrator.engine.task import StageTask, task_of
-from orchestrator.files import read_json, write_atomically
+from orchestrator.media_at_hand import check_media, make_world, name_absent_media
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.weights import PROVISIONAL
+from orchestrator.run_summary import RunSummary
 from orchestrator.store import failures
 from orchestrator.store.damage import undo_damaged
 from orchestrator.store.provenance import code_hash
-from orchestrator.store.retries import DAMAGED, rule_of
+from orchestrator.store.retries import DAMAGED
 from orchestrator.store.store import Store
-from orchestrator.store.sweep_record import SweepRecord, record_of, register, sweep_folder
+from orchestrator.store.sweep_record import SweepRecord, record_of, register
 from orchestrator.watching.estimates import Estimate, Estimates, Places, keep_estimates
 from orchestrator.watching.progress import Progress
 
 # Damage that comes back as fast as it is mended is a disk that has to be replaced.
 _ROUNDS_OF_MENDING = 2
-# Variants that a summary names; `apollo status` names them all.
-_NAMED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,32 +52,6 @@ class RunOptions:
     memory: Mapping[str, StageMemory] = field(default_factory=dict[str, StageMemory])
     one_at_a_time: bool = False
     run_stage: RunStage = core_stage
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """What became of a run.
-
-    Attributes:
-        wanted: stages that the run was asked for.
-        done_before: how many of them were done already.
-        done: how many are done now.
-        failed: outcomes of those that failed, in this run or an earlier one.
-        blocked: stages that cannot run because of these.
-        seconds: duration of the run.
-    """
-
-    wanted: int
-    done_before: int
-    done: int
-    failed: tuple[StageOutcome, ...]
-    blocked: int
-    seconds: float
-
-    @property
-    def exit_code(self) -> int:
-        """0 when everything asked for is done, else 1."""
-        return 0 if self.done == self.wanted else 1
 
 
 def run_sweep(
@@ -135,7 +104,7 @@ def _round(
     """Look what is not done, and run it."""
     began = time.monotonic()
     if plan.provisional and not plan.not_yet:
-        _name_absent_media(plan, progress)
+        name_absent_media(plan, progress)
     plan.require_runnable()
     for identifier in options.only:
         plan.variant(identifier)
@@ -158,8 +127,8 @@ def _round(
     store.prepare()
     _warn_of_other_code(record, store, wanted.difference(missing), progress)
     if missing:
-        _make_world(plan, progress)
-        _check_media(plan, store, missing, progress)
+        make_world(plan, progress)
+        check_media(plan, store, missing, progress)
     register(store, record, source)
     estimates = _estimates(plan, options, places)
     keep_estimates(store, record.name, estimates)
@@ -204,29 +173,6 @@ def _run(
     )
 
 
-def summary_lines(summary: RunSummary, record: SweepRecord) -> list[str]:
-    """What to tell at the end of a run."""
-    ran = summary.done - summary.done_before
-    lines = [
-        f"{record.name}: {summary.done} of {summary.wanted} stages done "
-        f"({summary.done_before} before, {ran} now), {len(summary.failed)} failed, "
-        f"{summary.blocked} blocked by them"
-    ]
-    for outcome in summary.failed:
-        lines.append(f"  {outcome.failure_class}: {record.label(outcome.key)}: {outcome.message}")
-    without = record.variants_with(outcome.key for outcome in summary.failed)
-    if without:
-        lines.append(f"  no scores for {_listed(without)}")
-    if any(rule_of(each.failure_class).afterwards == "when asked" for each in summary.failed):
-        lines.append("Failed stages are tried again with --retry-failed.")
-    return lines
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
 def _refuse_what_never_fits(tasks: list[StageTask], engine: Engine) -> Places | None:
     """Return what the engine can hand out, where it can tell."""
     if not tasks:
@@ -260,67 +206,6 @@ def _stay_failed(store: Store, missing: list[str], options: RunOptions) -> list[
             outcome = StageOutcome(key, "failed", last.failure_class, last.message, ran=False)
             found.append(outcome)
     return found
-
-
-def _make_world(plan: Plan, progress: Progress) -> None:
-    if plan.world is None:
-        return
-    from apollo_core.microworld.world import generate
-
-    with progress.counting("microworld, files") as count:
-        generate(plan.world, plan.media_root, on_progress=count)
-
-
-def _check_media(plan: Plan, store: Store, missing: list[str], progress: Progress) -> None:
-    """Open all media that the missing stages need; each manifest once, as long as it is unchanged.
-
-    A generated world needs no check, and with `bad_media: skip` the stages skip and count.
-    """
-    if plan.world is not None or plan.sweep.data.bad_media == "skip":
-        return
-    folder = sweep_folder(store, plan.name)
-    known = read_json(folder / "checked-media.json") or {}
-    manifests = _manifests(plan, missing, "manifest:")
-    new = {name: location for name, location in manifests.items() if name not in known}
-    _refuse_bad_media(new.values(), plan, progress)
-    if new:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "checked-media.json", json.dumps({**known, **new}, indent=1))
-
-
-def _name_absent_media(plan: Plan, progress: Progress) -> None:
-    """A manifest that is there and has no fingerprint lacks media: say all that is wrong with them.
-
-    Nothing to say where the manifest itself is absent: the plan names it.
-    """
-    found = _manifests(plan, list(plan.stages), f"{PROVISIONAL}manifest:").values()
-    present = [location for location in found if Path(location).is_file()]
-    _refuse_bad_media(present, plan, progress)
-
-
-def _refuse_bad_media(locations: Iterable[str], plan: Plan, progress: Progress) -> None:
-    problems: list[str] = []
-    for location in locations:
-        from apollo_core.media.check_media import check
-
-        with progress.counting(f"checking media of {location}, files") as count:
-            report = check(location, plan.media_root, workers=2, on_progress=count)
-        try:
-            report.refuse_bad()
-        except BadData as error:
-            problems.append(str(error))
-    if problems:
-        raise BadInput("\n".join(problems) + " (sweep file: data.bad_media: skip)")
-
-
-def _manifests(plan: Plan, keys: list[str], start: str) -> dict[str, str]:
-    """Fingerprint -> path of the manifests that stages read, by how their fingerprint starts."""
-    return {
-        fingerprint: location
-        for key in keys
-        for fingerprint, location in plan.stages[key].locations.items()
-        if fingerprint.startswith(start)
-    }
 
 
 def _warn_of_other_code(

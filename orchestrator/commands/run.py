@@ -59,7 +59,8 @@ def run(
     from orchestrator.engine.ray.ray_engine import RayEngine
     from orchestrator.plan.graph import build_plan
     from orchestrator.remote_data import bring_manifests
-    from orchestrator.run import RunOptions, run_sweep, summary_lines
+    from orchestrator.run import RunOptions, run_sweep
+    from orchestrator.run_summary import summary_lines
     from orchestrator.spec.sweep_file import load_sweep
     from orchestrator.store.store import open_store
     from orchestrator.store.sweep_record import record_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.engine.outcome import StageOutcome
-from orchestrator.run import RunSummary
+from orchestrator.run_summary import RunSummary
 from orchestrator.store.sweep_record import SweepRecord
 from orchestrator.watching.webhook import Failure, Webhook, end_message, stopped_message
 

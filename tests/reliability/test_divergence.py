@@ -15,7 +15,8 @@ from apollo_core.stages import assembly
 from apollo_core.training.loop import Extras, Recipe, train
 from orchestrator.engine.local_engine import LocalEngine
 from orchestrator.results.score_table import write_scores
-from orchestrator.run import RunOptions, run_sweep, summary_lines
+from orchestrator.run import RunOptions, run_sweep
+from orchestrator.run_summary import summary_lines
 from orchestrator.store.status import status_document
 from orchestrator.store.sweep_record import record_of
 from orchestrator.watching.progress import make_progress
