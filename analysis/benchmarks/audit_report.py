@@ -122,7 +122,9 @@ def _draw_groups(found: Audit) -> Iterator:  # pyright: ignore
             rows = [_row(found, name, column, group, group) for column, group in of]
             hidden = f", the first {MOST_ROWS} of {len(rows)}" if len(rows) > MOST_ROWS else ""
             columns = ", ".join(dict.fromkeys(column for column, _ in of))
-            yield draw_regimes(f"groups-{place}", f"{name}, by {columns}{hidden}", rows[:MOST_ROWS])
+            yield draw_regimes(
+                f"groups-{place}", f"{name}, items by {columns}{hidden}", rows[:MOST_ROWS]
+            )
 
 
 def _row(found: Audit, benchmark: str, column: str, group: str, label: str) -> Row:

@@ -119,14 +119,20 @@ def describe_letters(counts: Sequence[LetterCount]) -> list[str]:
 
 
 def describe_solvable(found: Sequence[SolvableItems]) -> list[str]:
-    """Count the items that models solve without video."""
-    return [
-        f"{each.benchmark}: {each.flagged} of {len(each.items)} items are surely solved with"
-        f" {REGIME_WORDS[each.regime]} (more than half way from guessing to certainty, at 95 %,"
-        f" {each.models} models)."
-        for each in found
-        if each.flagged
-    ]
+    """Count, of each benchmark, the items that models solve without video."""
+    lines: list[str] = []
+    for benchmark, group in groupby(found, key=lambda each: each.benchmark):
+        own = [each for each in group if each.flagged]
+        counts = [
+            f"{each.flagged} of {len(each.items)} items with {REGIME_WORDS[each.regime]}"
+            for each in own
+        ]
+        if own:
+            lines.append(
+                f"{benchmark}: surely solved without the video are {', '.join(counts)}"
+                f" ({own[0].models} models)."
+            )
+    return lines
 
 
 def flag_lines(found: Audit) -> list[str]:

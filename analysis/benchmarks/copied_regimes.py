@@ -2,10 +2,11 @@ r"""Are the answers of two regimes copies? A video that is never shown leaves th
 
 Cohen's kappa, $(p_o - p_e)/(1 - p_e)$, is agreement beyond what a model's habits explain: $p_e$ is
 how often two columns with the same shares of letters would agree by chance. A model is flagged
-where kappa is surely above .95: an exact binomial test of the disagreements against $p_o = p_e +
-.95 (1 - p_e)$, Holm over all models, benchmarks and pairs of regimes. So in all the tests of an
-audit, a flag where every kappa is at most .95 comes with a chance of at most 5 % (items taken for
-independent). A model that answers every question alike has $p_e$ near 1 and cannot be flagged.
+where kappa is at least .95, and surely above .9: an exact binomial test of the disagreements
+against $p_o = p_e + .9 (1 - p_e)$, Holm over all models, benchmarks and pairs of regimes. So in all
+the tests of an audit, a flag where every kappa is at most .9 comes with a chance of at most 5 %
+(items taken for independent). A model that answers every question alike has $p_e$ near 1 and cannot
+be flagged.
 
 Source: Cohen (1960).
 """
@@ -23,8 +24,9 @@ from scipy import stats
 from analysis.benchmarks.answer_sheets import AnswerSheet
 from analysis.statistics.effects import holm
 
-# Agreement beyond chance that no two views of one model reach unless one of them is not looked at.
-COPY = 0.95
+# Agreement beyond habit that two views of one model have where one is not looked at; and what it
+# has to be surely above, since 95 % itself could be shown of thousands of items only.
+COPY, SURELY = 0.95, 0.9
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class RegimePair:
     """Agreement of one replicate's answers in two regimes.
 
     `compared` is `choices`, or `correctness` where the table has no choices. `kappa` is None where
-    a model answers everything alike. `p` is one-sided; `flag` says p_holm is at most .05.
+    a model answers everything alike. `p` is one-sided; `flag` says p_holm is at most .05
+    and kappa at least .95.
     """
 
     benchmark: str
@@ -54,7 +57,7 @@ def regime_pairs(sheets: Sequence[AnswerSheet]) -> list[RegimePair]:
     """Compare every two regimes of every replicate, and adjust over all of them."""
     found = [pair for sheet in sheets for pair in _pairs(sheet)]
     return [
-        replace(pair, p_holm=p, flag=p is not None and p <= 0.05)
+        replace(pair, p_holm=p, flag=p is not None and p <= 0.05 and (pair.kappa or 0.0) >= COPY)
         for pair, p in zip(found, holm([pair.p for pair in found]), strict=True)
     ]
 
@@ -87,7 +90,7 @@ def _compare(
     n, differing = a.size, int((a != b).sum())
     expected = float(sum((a == value).mean() * (b == value).mean() for value in np.unique(a)))
     agreement = 1.0 - differing / n
-    allowed = (1.0 - COPY) * (1.0 - expected)
+    allowed = (1.0 - SURELY) * (1.0 - expected)
     kappa = (agreement - expected) / (1.0 - expected) if expected < 1.0 else None
     return RegimePair(
         benchmark=benchmark,

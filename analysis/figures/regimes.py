@@ -48,7 +48,7 @@ def draw_regimes(name: str, caption: str, rows: Sequence[Row]) -> Picture:
     regimes += sorted({r for row in rows for r in row.accuracies} - set(regimes))
     beside = [c for c in _BESIDE if any(c in row.gaps for row in rows)]
     thick, step = 0.8 / len(regimes), max(0.62, 0.2 * len(regimes) + 0.12)
-    figure, (axes,) = canvas(3.3, 0.9 + step * len(rows))
+    figure, (axes,) = canvas(2.8, 0.9 + step * len(rows))
     for at, row in enumerate(rows):
         for place, regime in enumerate(regimes):
             if (found := row.accuracies.get(regime)) is not None:
@@ -58,7 +58,7 @@ def draw_regimes(name: str, caption: str, rows: Sequence[Row]) -> Picture:
             _gap(axes, at, column, row.gaps.get(comparison))
     for column, (first, second) in enumerate(beside):
         axes.text(
-            1.05 + 0.4 * column,
+            1.05 + 0.46 * column,
             1.0,
             f"{NAMES[first]} −\n{NAMES[second]},\npoints",
             transform=axes.transAxes,
@@ -96,7 +96,7 @@ def _gap(axes: Axes, at: float, column: int, gap: Gap | None) -> None:
     mean = gap.gap
     sign = "+" if mean.value > 0.05 else ""
     place = axes.get_yaxis_transform()
-    x = 1.05 + 0.4 * column
+    x = 1.05 + 0.46 * column
     sure = "bold" if gap.verdict in ("higher", "lower") else "normal"
     value = f"{sign}{number(mean.value, 1)}"
     axes.text(x, at - 0.02, value, transform=place, weight=sure, va="bottom")
