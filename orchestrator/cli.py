@@ -15,6 +15,7 @@ import typer
 from apollo_core.errors import ApolloError, BadInput
 from apollo_core.redaction import redact
 from orchestrator.commands.check_data import check_data
+from orchestrator.commands.curate import curate
 from orchestrator.commands.doctor import doctor
 from orchestrator.commands.explain import explain
 from orchestrator.commands.fetch import fetch
@@ -132,6 +133,7 @@ def report(
         raise BadInput(str(error)) from error
 
 
+app.command()(curate)
 app.command()(check_data)
 app.command()(fetch)
 app.command()(sync)
