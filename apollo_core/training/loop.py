@@ -7,7 +7,6 @@ then over ranks, and are divided once, by all tokens of the step.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -23,8 +22,9 @@ from apollo_core.stages.identity import Precision
 from apollo_core.training.distributed import NOBODY_ELSE, Peers
 from apollo_core.training.distributed_gradients import clip_gradients, sum_gradients
 from apollo_core.training.training_state import TrainingState
+from apollo_core.training.waited import Waited
+from apollo_core.training.work import Work, speeds
 
-T = TypeVar("T")
 Micro = TypeVar("Micro", bound="MicroBatch")
 
 
@@ -79,19 +79,6 @@ def set_trainable(modules: Mapping[str, nn.Module], trained: Iterable[str]) -> N
     for name, module in modules.items():
         module.requires_grad_(name in chosen)
         module.train(name in chosen)
-
-
-@dataclass(frozen=True)
-class Work:
-    """What one micro-batch asks of the machine.
-
-    Attributes:
-        positions: of the language model, padding left out.
-        flops: forward and backward.
-    """
-
-    positions: int = 0
-    flops: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -190,7 +177,7 @@ def train(
             "spikes": state.spikes,
             **{f"lr/{name}": rate for name, rate in rates.items()},
             **lap,
-            **_speeds(learned.work, lap["seconds"], state.tokens_seen, beside.peak_flops),
+            **speeds(learned.work, lap["seconds"], state.tokens_seen, beside.peak_flops),
         }
         with beside.keep(state):
             report(event)
@@ -306,46 +293,3 @@ def _set_rates(optimiser: Optimizer, recipe: Recipe, step: int) -> dict[str, flo
     for group, rate in zip(optimiser.param_groups, rates.values(), strict=True):
         group["lr"] = rate
     return rates
-
-
-class Waited:
-    """Time since the last lap, and how much of it went by waiting for the next of an iterable."""
-
-    def __init__(self) -> None:
-        self._began = time.perf_counter()
-        self._waited = 0.0
-
-    def each(self, source: Iterable[T]) -> Iterator[T]:
-        """The same items."""
-        coming = iter(source)
-        while True:
-            asked = time.perf_counter()
-            try:
-                item = next(coming)
-            except StopIteration:
-                return
-            finally:
-                self._waited += time.perf_counter() - asked
-            yield item
-
-    def lap(self) -> dict[str, float]:
-        """`seconds` and `data_seconds` since the last one."""
-        now = time.perf_counter()
-        told = {"seconds": now - self._began, "data_seconds": self._waited}
-        self._began, self._waited = now, 0.0
-        return told
-
-
-def _speeds(
-    work: Work, seconds: float, tokens_seen: int, peak_flops: float | None
-) -> dict[str, float | int]:
-    if not work.positions:
-        return {}
-    told: dict[str, float | int] = {
-        "positions": work.positions,
-        "tokens_seen": tokens_seen,
-        "tokens_per_second": work.positions / seconds,
-    }
-    if work.flops and peak_flops:
-        told["mfu"] = work.flops / seconds / peak_flops
-    return told

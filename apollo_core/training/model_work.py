@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from apollo_core.batch import Batch
 from apollo_core.model import VideoLMM
 from apollo_core.training.block_options import blocks_of
-from apollo_core.training.loop import Work
 from apollo_core.training.step_flops import Sizes, batch_flops
+from apollo_core.training.work import Work
 
 
 class WorkMeter:

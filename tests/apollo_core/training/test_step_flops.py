@@ -15,10 +15,11 @@ from apollo_core.features.feature_keeper import MediumFeatures
 from apollo_core.microworld.tokenizer import build_tokenizer
 from apollo_core.stages.assembly import modules_of
 from apollo_core.training.device_peaks import peak_flops
-from apollo_core.training.loop import Work, set_trainable
+from apollo_core.training.loop import set_trainable
 from apollo_core.training.model_work import WorkMeter, lengths_of, llm_sizes, measure
 from apollo_core.training.packing import pack, prepare_attention
 from apollo_core.training.step_flops import passes
+from apollo_core.training.work import Work
 
 TOKENIZER = build_tokenizer()
 # Of one length, so that no padding is computed that the closed form leaves out.
