@@ -95,9 +95,10 @@ def read_sheets(
     require(rows, group_by, option="--group")
     columns = ("category", *(c for c in (group_by or GROUPS) if c != "category"))
     columns = tuple(column for column in columns if column in rows.columns)
+    for column in rows.columns.intersection(["benchmark", "regime", "item"]):
+        _refuse_empty(rows, column)
     tidy = tidy_answers(rows, options, keep=(*_DETAILS, *columns[1:]), one_scale=True)
-    for column in ("design", "benchmark", "regime", "item"):
-        _refuse_empty(tidy, column)
+    _refuse_empty(tidy, "design")
     tidy["choice"] = tidy["choice"].str.upper() if "choice" in tidy else ""
     tidy["answer"] = tidy["answer"].str.upper() if "answer" in tidy else ""
     tidy["n_options"] = _counts(tidy["n_options"]) if "n_options" in tidy else 0

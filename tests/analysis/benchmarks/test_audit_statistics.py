@@ -1,5 +1,8 @@
 """What an audit says of simulated benchmarks whose truth is known."""
 
+# pandas annotates what it returns as unions that no caller can narrow; the tests run every line.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportGeneralTypeIssues=false, reportOperatorIssue=false, reportReturnType=false
+
 from pathlib import Path
 
 import numpy as np
