@@ -14,6 +14,7 @@ import typer
 
 from apollo_core.errors import ApolloError, BadInput
 from apollo_core.redaction import redact
+from orchestrator.commands.audit import audit
 from orchestrator.commands.check_data import check_data
 from orchestrator.commands.curate import curate
 from orchestrator.commands.doctor import doctor
@@ -133,6 +134,7 @@ def report(
         raise BadInput(str(error)) from error
 
 
+app.command()(audit)
 app.command()(curate)
 app.command()(check_data)
 app.command()(fetch)
