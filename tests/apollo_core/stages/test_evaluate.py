@@ -218,3 +218,43 @@ def test_more_clips_than_the_language_model_has_positions_for_are_an_error_with_
     many = {"mode": "uniform", "frames": 600, "frames_per_clip": 4}
     with pytest.raises(BadData, match=r"needs \d+ positions, the language model takes 512"):
         shop.run("long", evaluation(OWN, sampling=many))
+
+
+def test_shuffled_frames_are_one_more_regime_that_changes_no_other(shop):
+    def rows(name: str, *regimes: str) -> tuple[Path, list[dict[str, Any]]]:
+        identity = evaluation(OWN, scoring="letters", prompt="lettered-v1", regimes=regimes)
+        out = shop.run(name, identity)
+        return out, read_rows(out / "items.jsonl")
+
+    out, both = rows("both orders", "video", "shuffled")
+    _, video = rows("in order", "video")
+    alone_out, alone = rows("out of order", "shuffled")
+    assert [row["regime"] for row in both] == ["video"] * 12 + ["shuffled"] * 12
+    assert both[:12] == video
+    assert both[12:] == alone
+    seen = [row["log_likelihoods"] for row in both]
+    assert seen[:12] != seen[12:]
+    assert read_rows(out / "sampling.jsonl") == read_rows(alone_out / "sampling.jsonl")
+
+
+def test_a_public_file_is_evaluated_as_it_is_with_its_groups_beside_each_answer(shop, tmp_path):
+    rows = [
+        {"videoID": video, "question_id": f"{video}-1", "duration": "short", "task_type": "OCR",
+         "question": "which digit is shown?", "options": ["A. 7", "B. 5"], "answer": "B"}
+        for video in ("a", "b")
+    ]  # fmt: skip
+    (tmp_path / "mme.json").write_text(json.dumps(rows))
+    (shop.media_root / "data").mkdir(exist_ok=True)
+    for name in ("a.mp4", "b.mp4"):
+        shutil.copy(shop.media_root / name, shop.media_root / "data" / name)
+    shop.locations["mme"] = str(tmp_path / "mme.json")
+    identity = evaluation(OWN, benchmark="mme", format="video_mme", regimes=("text", "video"))
+    found = read_rows(shop.run("public", identity) / "items.jsonl")
+    assert len(found) == 4
+    for row in found:
+        assert (row["category"], row["duration_group"], row["task_type"]) == (
+            "short",
+            "short",
+            "OCR",
+        )
+        assert row["answer"] == "B"

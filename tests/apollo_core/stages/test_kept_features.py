@@ -296,3 +296,16 @@ def test_features_of_another_way_to_compute_have_a_folder_of_their_own():
         where_computed(Execution(), cpu, size=48),
     }
     assert len(others | {here}) == 4
+
+
+def test_shuffled_frames_neither_read_nor_leave_kept_features(shop, tmp_path):
+    asked = evaluation(BOTH, regimes=("video", "shuffled"))
+    plain = run(shop, asked, None)
+    assert run(shop, asked, cache_in(tmp_path)) == plain
+    kept = cache_in(tmp_path)
+    with counted() as seen:
+        assert run(shop, asked, kept) == plain
+    assert seen["clips"] > 0  # the shuffled ones; the video's were all read
+    with counted() as seen:
+        run(shop, evaluation(BOTH, regimes=("video",)), cache_in(tmp_path))
+    assert seen["clips"] == 0

@@ -126,3 +126,9 @@ def test_the_full_sized_study_does_not_fit():
     largest = max(said["caches"], key=lambda each: each["bytes"])
     assert largest["bytes"] > 10**13
     assert largest["verdict"] == "does not fit"
+
+
+def test_shuffled_frames_are_no_reason_to_keep_features(tmp_path):
+    _, before = caches(tmp_path)
+    _, after = caches(tmp_path, {"evaluation/0/regimes": ["video", "shuffled", "text"]})
+    assert [each.reads for each in after.values()] == [each.reads for each in before.values()]

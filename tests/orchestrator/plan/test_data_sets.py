@@ -64,3 +64,30 @@ def test_the_names_of_a_worlds_manifests_are_those_that_it_writes(tmp_path):
     few = {"train_videos": 0, "bench_videos": 0, "images": 0, "multi_images": 0, "texts": 1}
     generate(WorldSpec(**few, corpus=1), tmp_path / "world")
     assert {path.name for path in (tmp_path / "world").glob("*.jsonl")} == set(WORLD_MANIFESTS)
+
+
+QUESTION = {
+    "id": "q", "video": "clip.mp4", "question": "?", "options": ["x", "y"], "answer": "A",
+    "category": "c",
+}  # fmt: skip
+
+
+def test_the_format_of_a_benchmark_is_looked_up_and_ours_changes_no_fingerprint(tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(b"12345")
+    (tmp_path / "own.jsonl").write_text(json.dumps(QUESTION) + "\n")
+    own = find_manifest(data(tmp_path), "own.jsonl", tmp_path, "auto")
+    assert own.form == "items"
+    assert own == find_manifest(data(tmp_path), "own.jsonl", tmp_path)
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "v.mp4").write_bytes(b"1")
+    asked = {"id": 0, "question": "?", "options": ["a", "b"], "answer_id": 1, "area": "physics"}
+    public = tmp_path / "public.json"
+    public.write_text(json.dumps({"v": {"metadata": {}, "mc_question": [asked]}}))
+    found = find_manifest(data(tmp_path), "public.json", tmp_path, "auto")
+    assert (found.form, found.provisional) == ("perception_test", False)
+    (tmp_path / "videos" / "v.mp4").unlink()
+    lacking = find_manifest(data(tmp_path), "public.json", tmp_path, "auto")
+    assert lacking.provisional
+    assert "videos/v.mp4" in lacking.lacks
+    absent = find_manifest(data(tmp_path), "none.json", tmp_path, "mlvu")
+    assert (absent.form, absent.provisional) == ("mlvu", True)
