@@ -119,13 +119,13 @@ def curate(responses: Responses, options: CurationOptions) -> Curation:
     costs = _affordable(kept, options.costs)
     kinds = _kinds(kept, fit, options)
     judged = judge_rules(kept, kinds, costs, draws=options.draws, seed=options.seed)
-    chosen = _choose(kept, options, budget)
+    chosen, line = _choose(kept, options, budget)
     names, sizes = np.unique(kept.categories, return_counts=True)
     balance = tuple(
         (str(name), int(size), int((kept.categories[chosen] == name).sum()))
         for name, size in zip(names, sizes, strict=True)
     )
-    benchmark = _benchmark(kept, chosen, options.rule)
+    benchmark = _benchmark(kept, chosen, line, options.rule)
     return Curation(benchmark, tuple(judged), blind, balance, fit, responses.warnings)
 
 
@@ -195,7 +195,9 @@ def _blind(regime: str, responses: Responses) -> Blind:
     )
 
 
-def _choose(responses: Responses, options: CurationOptions, budget: float) -> NDArray[np.intp]:
+def _choose(
+    responses: Responses, options: CurationOptions, budget: float
+) -> tuple[NDArray[np.intp], tuple[float, float]]:
     """Choose with every model's answers: what is judged on some is then built from all."""
     category = np.unique(responses.categories, return_inverse=True)[1].astype(np.intp)
     traits = fit_traits(responses.right, category, responses.seconds)
@@ -205,14 +207,15 @@ def _choose(responses: Responses, options: CurationOptions, budget: float) -> ND
             f"the budget of {budget:g} s pays {len(chosen)} item by rule {options.rule!r}; give"
             " more --budget or a smaller --cheaper."
         )
-    return chosen
+    return chosen, calibration(traits, chosen)
 
 
-def _benchmark(responses: Responses, chosen: NDArray[np.intp], rule: str) -> Benchmark:
+def _benchmark(
+    responses: Responses, chosen: NDArray[np.intp], line: tuple[float, float], rule: str
+) -> Benchmark:
     items = tuple(responses.items[place] for place in chosen)
     categories = tuple(str(responses.categories[place]) for place in chosen)
     text = json.dumps(sorted(zip(items, categories, strict=True)), ensure_ascii=False)
-    line = calibration(responses.right[chosen].mean(axis=0), responses.right.mean(axis=0))
     return Benchmark(
         version=hashlib.sha256(text.encode()).hexdigest()[:12],
         rule=rule,
@@ -221,5 +224,5 @@ def _benchmark(responses: Responses, chosen: NDArray[np.intp], rule: str) -> Ben
         item_seconds=tuple(float(s) for s in responses.seconds[chosen]),
         seconds=float(responses.seconds[chosen].sum()),
         all_seconds=float(responses.seconds.sum()),
-        calibration=(float(line[0]), float(line[1])),
+        calibration=line,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.benchmarks.item_traits import fit_traits
+from analysis.benchmarks.item_traits import ItemTraits, fit_traits
 from analysis.benchmarks.responses import Responses
 from analysis.benchmarks.selection_rules import RULES
 from analysis.statistics.consistency import kendall, pearson
@@ -81,7 +81,7 @@ def scale_splits(responses: Responses) -> Iterator[Split]:
             yield Split(np.flatnonzero(scales != scale), judged, f"scale {scale} held out")
 
 
-def judge(subset: Scores, full: Scores, fitted: tuple[Scores, Scores]) -> Scores:
+def judge(subset: Scores, full: Scores, line: tuple[float, float]) -> Scores:
     """Measure subset scores against full scores, in the order of `MEASURES`.
 
     Close-pair accuracy is over pairs of models whose full scores differ, by less than `CLOSE`; a
@@ -90,7 +90,7 @@ def judge(subset: Scores, full: Scores, fitted: tuple[Scores, Scores]) -> Scores
 
     Args:
         subset, full: scores of the judged models, shape (models,).
-        fitted: the same of the models that chose; the line through them calibrates.
+        line: intercept and slope that calibrate, from the models that chose.
     """
     r = pearson(subset, full)
     tau = kendall(subset, full)
@@ -99,7 +99,7 @@ def judge(subset: Scores, full: Scores, fitted: tuple[Scores, Scores]) -> Scores
     close = (np.abs(true) < CLOSE) & (true != 0)
     # Sums of many answers differ in the last bits where they tie.
     agreed = np.where(np.abs(seen) < 1e-9, 0.5, np.sign(seen) == np.sign(true))
-    calibrated = calibration(*fitted) @ np.array([np.ones_like(subset), subset])
+    calibrated = line[0] + line[1] * subset
     return np.array(
         [
             np.nan if r is None else r**2,
@@ -110,13 +110,17 @@ def judge(subset: Scores, full: Scores, fitted: tuple[Scores, Scores]) -> Scores
     )
 
 
-def calibration(subset: Scores, full: Scores) -> Scores:
-    """Intercept and slope of the line from subset scores to full scores, shape (2,)."""
-    spread = subset - subset.mean()
-    if not (spread @ spread) > 0:
-        return np.array([full.mean(), 0.0])
-    slope = float(spread @ full / (spread @ spread))
-    return np.array([full.mean() - slope * subset.mean(), slope])
+def calibration(traits: ItemTraits, chosen: NDArray[np.intp]) -> tuple[float, float]:
+    r"""Intercept and slope of the line from subset scores to full scores.
+
+    A model z standard deviations above the mean is expected at $\bar p + \bar\lambda z$, over all
+    items as over the chosen ones; z eliminated, that is a line. Difficulties and slopes are the
+    shrunken ones: the line through the fitted models' own scores would be too flat, for items are
+    chosen where luck made those models look far apart.
+    """
+    slope = float(traits.slope[chosen].mean())
+    ratio = float(traits.slope.mean()) / slope if slope > 0 else 1.0
+    return float(traits.difficulty.mean() - ratio * traits.difficulty[chosen].mean()), ratio
 
 
 def judge_rules(
@@ -159,7 +163,7 @@ def _measure_split(
     category = np.unique(responses.categories, return_inverse=True)[1].astype(np.intp)
     fitted, held = responses.right[:, split.fit], responses.right[:, split.judged]
     traits = fit_traits(fitted, category, responses.seconds)
-    full, known = held.mean(axis=0), fitted.mean(axis=0)
+    full = held.mean(axis=0)
     total = float(responses.seconds.sum())
     for cost in costs:
         for rule in rules:
@@ -168,9 +172,11 @@ def _measure_split(
                 # Of rule and cost as well, so that a rule's result needs no other rule's.
                 rng = np.random.default_rng([*seed, draw, *rule.encode(), round(1000 * cost)])
                 chosen = RULES[rule](traits, total / cost, rng)
-                part, own = held[chosen].mean(axis=0), fitted[chosen].mean(axis=0)
+                part = held[chosen].mean(axis=0)
                 spent = float(responses.seconds[chosen].sum())
-                rows.append(np.array([*judge(part, full, (own, known)), len(chosen), spent]))
+                rows.append(
+                    np.array([*judge(part, full, calibration(traits, chosen)), len(chosen), spent])
+                )
             yield (rule, cost), np.mean(rows, axis=0)
 
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from analysis.benchmarks.curation import CurationOptions, curate
 from analysis.benchmarks.curation_files import write_curation
 from analysis.benchmarks.item_traits import fit_2pl, fit_traits
-from analysis.benchmarks.judging import judge, judge_rules, random_splits
+from analysis.benchmarks.judging import calibration, judge, judge_rules, random_splits
 from analysis.benchmarks.responses import ResponseColumns, Responses, read_responses
 from analysis.benchmarks.selection_rules import RULES
 from analysis.errors import TableError
@@ -107,15 +107,27 @@ def test_the_2pl_recovers_known_slopes_from_many_models_and_shrinks_them_from_fe
     assert spreads[1] < 0.75 * spreads[0]
 
 
-def test_judging_counts_close_pairs_with_ties_as_half_and_calibrates_with_the_fitted_models():
+def test_judging_counts_close_pairs_with_ties_as_half_and_calibrates_with_the_line():
     full = np.array([0.50, 0.52, 0.54, 0.80])
     subset = np.array([0.4, 0.4, 0.5, 0.7])
-    known = np.array([0.2, 0.9]), np.array([0.3, 1.0])
-    r2, close, tau, level = judge(subset, full, known)
+    r2, close, tau, level = judge(subset, full, (0.1, 1.0))
     assert r2 == pytest.approx(np.corrcoef(subset, full)[0, 1] ** 2)
     assert close == pytest.approx((0.5 + 1 + 1) / 3)
     assert tau == pytest.approx(5 / np.sqrt(5 * 6))
     assert level == pytest.approx(np.abs(subset + 0.1 - full).mean())
+
+
+def test_calibration_finds_full_scores_from_hard_items_of_models_that_did_not_choose():
+    whole = answers(3000, 40, seed=2)
+    (split,) = random_splits(40, fit=12, splits=1, seed=0)
+    category = np.zeros(3000, dtype=np.intp)
+    traits = fit_traits(whole.right[:, split.fit], category, whole.seconds)
+    chosen = np.argsort(traits.difficulty)[:600]
+    intercept, slope = calibration(traits, chosen)
+    held = whole.right[:, split.judged]
+    level, raw = held.mean(axis=0), held[chosen].mean(axis=0)
+    error = np.abs(intercept + slope * raw - level).mean()
+    assert error < np.abs(raw - level).mean() / 2
 
 
 def test_a_wide_and_a_long_table_of_the_same_answers_read_the_same(tmp_path):
