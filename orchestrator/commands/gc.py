@@ -1,12 +1,16 @@
-"""`apollo gc`: remove stages and features that no sweep which ran in this store refers to."""
+"""`apollo gc`: remove what no sweep which ran in this store refers to."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.commands.options import DEFAULT_STORE, StorePath
+
+if TYPE_CHECKING:
+    from orchestrator.store.gc import Orphan
 
 
 def gc(
@@ -16,7 +20,7 @@ def gc(
     ] = False,
     store: StorePath = DEFAULT_STORE,
 ) -> None:
-    """Remove stages and features that no registered sweep refers to (see <store>/sweeps)."""
+    """Remove stages, features and data that no registered sweep refers to (see <store>/sweeps)."""
     from orchestrator.store.gc import orphans, remove_orphans
     from orchestrator.store.store import open_store
 
@@ -27,9 +31,18 @@ def gc(
         typer.echo(f"{orphan.key}  {orphan.bytes:>14,} bytes{kind}")
     what = "would be removed" if dry_run else "removed"
     freed = sum(orphan.bytes for orphan in found)
-    features = sum(orphan.kind == "features" for orphan in found)
-    stages = sum(orphan.kind == "stage" for orphan in found)
-    counted = f"{stages} stage{'s' if stages != 1 else ''}"
-    if features:
-        counted += f" and the features of {features} encoder{'s' if features != 1 else ''}"
-    typer.echo(f"{counted} {what}, {freed:,} bytes")
+    typer.echo(f"{_counted(found)} {what}, {freed:,} bytes")
+
+
+def _counted(found: list[Orphan]) -> str:
+    of = Counter(orphan.kind for orphan in found)
+    counts = [f"{of['stage']} stage{_s(of['stage'])}"]
+    if number := of["features"]:
+        counts.append(f"the features of {number} encoder{_s(number)}")
+    if number := of["data"]:
+        counts.append(f"{number} folder{_s(number)} of data")
+    return " and ".join(counts)
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"

@@ -13,7 +13,7 @@ from orchestrator.exchange.done import DamagedError, StageFile, files_of
 from orchestrator.exchange.moving import Moved, OnProgress, Report, move_all
 from orchestrator.files import sha256_of, sync_file, write_atomically
 from orchestrator.store import lease
-from orchestrator.store.store import Store
+from orchestrator.store.store import PULLED, Store
 from orchestrator.store.sweep_record import sweep_folder
 
 _LATEST = "latest.json"
@@ -65,7 +65,7 @@ def _pull(key: str, store: Store, bucket: Bucket) -> Moved:
 
 
 def _fetch(key: str, done: bytes, held: lease.Lease, store: Store, bucket: Bucket) -> Moved:
-    folder = store.attempts_folder(key) / "pulled"
+    folder = store.attempts_folder(key) / PULLED
     files = files_of(done, where=f"{bucket.name}/stages/{key}/DONE")
     came = 0
     for file in files:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from orchestrator.store import lease
-from orchestrator.store.store import Store, folder_bytes
+from orchestrator.store.store import PULLED, Store, folder_bytes
 from orchestrator.store.sweep_record import all_registered
+from orchestrator.store.unused_data import unused_data
 from orchestrator.store.unused_features import remove_features, unused_features
 
 
@@ -18,17 +19,18 @@ from orchestrator.store.unused_features import remove_features, unused_features
 class Orphan:
     """What nobody needs, and the bytes that it takes.
 
-    `stage`, `features`: no sweep refers to them. `leftovers`: checkpoints and half results of a
-    stage that is done, left by a process that was killed between its end and tidying up.
+    `stage`, `features`, `data`: no sweep refers to them. `leftovers`: checkpoints, half results and
+    what was pulled of a stage that is done, left by a process that was killed between its end and
+    tidying up. `key` is a folder's name under the store where it is `data`.
     """
 
     key: str
     bytes: int
-    kind: Literal["stage", "features", "leftovers"] = "stage"
+    kind: Literal["stage", "features", "data", "leftovers"] = "stage"
 
 
 def orphans(store: Store) -> list[Orphan]:
-    """What no sweep refers to and nobody works on: stages, attempts, features; and leftovers."""
+    """What no sweep refers to and nobody works on, and what finished stages have left over."""
     wanted = {key for record in all_registered(store) for key in record.stages}
     found: set[str] = set()
     for name in ("stages", "attempts"):
@@ -45,7 +47,11 @@ def orphans(store: Store) -> list[Orphan]:
     features = [
         Orphan(folder.name, folder_bytes(folder), "features") for folder in unused_features(store)
     ]
-    return [*stages, *left, *features]
+    data = [
+        Orphan(f"{folder.parent.name}/{folder.name}", folder_bytes(folder), "data")
+        for folder in unused_data(store)
+    ]
+    return [*stages, *left, *features, *data]
 
 
 def remove_orphans(store: Store) -> list[Orphan]:
@@ -57,6 +63,8 @@ def remove_orphans(store: Store) -> list[Orphan]:
         elif orphan.kind == "leftovers":
             for folder in _leftovers(store, orphan.key):
                 shutil.rmtree(folder, ignore_errors=True)
+        elif orphan.kind == "data":
+            shutil.rmtree(store.root / orphan.key, ignore_errors=True)
         elif not remove_features(store.features / orphan.key):
             continue
         removed.append(orphan)
@@ -66,9 +74,10 @@ def remove_orphans(store: Store) -> list[Orphan]:
 def _leftovers(store: Store, key: str) -> Iterator[Path]:
     """Folders that an attempt at a stage which is done by now has left behind."""
     if store.is_done(key) and _idle(store, key):
-        checkpoints = store.checkpoints_folder(key)
-        yield from (each for each in (checkpoints,) if each.is_dir())
-        yield from store.attempts_folder(key).glob("work-*")
+        attempts = store.attempts_folder(key)
+        beside = (store.checkpoints_folder(key), attempts / PULLED)
+        yield from (each for each in beside if each.is_dir())
+        yield from attempts.glob("work-*")
 
 
 def _idle(store: Store, key: str) -> bool:

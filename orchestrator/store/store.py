@@ -34,6 +34,8 @@ from orchestrator.files import (
 from orchestrator.store import failures, lease
 
 DEFAULT_STORE = "out/store"
+# Folder of an attempt that a stage comes into from a bucket; a pull that was stopped goes on there.
+PULLED = "pulled"
 
 _DONE = "DONE"
 _IDENTITY = "identity.json"

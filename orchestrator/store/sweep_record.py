@@ -67,6 +67,7 @@ class SweepRecord(Frozen):
 
     `sets`: fingerprint of each data set that is trained on -> its name in the sweep file.
     `features`: keys of all features of frozen encoders that its stages may read.
+    `data`: its folder of data in the store, "" where they lie elsewhere; None = not recorded.
     """
 
     name: str
@@ -74,6 +75,7 @@ class SweepRecord(Frozen):
     stages: dict[str, StageRecord]
     sets: dict[str, str] = Field(default_factory=dict[str, str])
     features: tuple[str, ...] = ()
+    data: str | None = None
 
     def label(self, key: str) -> str:
         """A stage's name for people: what it is, of which part or replicate, shared by how many."""
@@ -144,7 +146,13 @@ def record_of(plan: Plan) -> SweepRecord:
         },
         sets=_sets(plan),
         features=all_feature_keys(plan),
+        data=_data(plan),
     )
+
+
+def _data(plan: Plan) -> str:
+    kept = plan.sweep.data.root is None or plan.sweep.data.is_remote
+    return f"{plan.media_root.parent.name}/{plan.media_root.name}" if kept else ""
 
 
 def _sets(plan: Plan) -> dict[str, str]:

@@ -1,0 +1,35 @@
+"""Data in the store that no sweep which ran there uses: generated worlds, mirrors of buckets.
+
+Both are made again when a sweep asks for them.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from orchestrator.store.store import Store
+from orchestrator.store.sweep_record import all_registered
+
+_FOLDERS = ("worlds", "remote")
+# A run makes its data some time before its sweep is registered.
+_YOUNG = 86400.0
+
+
+def unused_data(store: Store) -> list[Path]:
+    """Folders of data, older than a day, that no registered sweep refers to.
+
+    Nothing where a record is of a time when records did not tell.
+    """
+    wanted = {record.data for record in all_registered(store)}
+    if None in wanted:
+        return []
+    found = [each for name in _FOLDERS for each in sorted((store.root / name).glob("*"))]
+    before = time.time() - _YOUNG
+    return [
+        each
+        for each in found
+        if each.is_dir()
+        and f"{each.parent.name}/{each.name}" not in wanted
+        and each.stat().st_mtime < before
+    ]
