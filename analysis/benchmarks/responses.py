@@ -112,6 +112,7 @@ def _wide(rows: pd.DataFrame, columns: ResponseColumns) -> Responses:
     category = columns.category or ("category" if "category" in rows.columns else None)
     other = {item, category, *named, *_NAMES}
     models = columns.models or tuple(c for c in rows.columns if c not in other)
+    _refuse_nameless(rows[item], item)
     twice = rows[item].duplicated().to_numpy()
     if twice.any():
         at = int(np.argmax(twice))
@@ -130,6 +131,8 @@ def _long(rows: pd.DataFrame, columns: ResponseColumns) -> Responses:
     named = tuple(c for c in (columns.category, columns.seconds, columns.guess) if c)
     require(rows, (item, *named), option="--item, --category, --seconds or --guess")
     category = columns.category or ("category" if "category" in rows.columns else None)
+    _refuse_nameless(rows[item], item)
+    _refuse_nameless(rows[model], model)
     scale = rows["scale"] if "scale" in rows.columns else pd.Series("", index=rows.index)
     tidy = pd.DataFrame(
         {
@@ -163,8 +166,31 @@ def _long(rows: pd.DataFrame, columns: ResponseColumns) -> Responses:
     scales = tuple(scored.drop_duplicates("model")["scale"])
     grids = {name: _grid(tidy, name, items, models) for name in (columns.regime, *BLIND)}
     blind = {name: grids[name] for name in BLIND if name in regimes and name != columns.regime}
+    if category:
+        _refuse_two_categories(tidy["item"], rows[category])
     own = rows[first.to_numpy()]
     return _complete(own, items, category, columns, models, scales, grids[columns.regime], blind)
+
+
+def _refuse_two_categories(items: pd.Series, category: pd.Series) -> None:
+    """An item's category is taken from one of its rows, so all have to agree."""
+    pairs = pd.DataFrame({"item": items, "category": category}).drop_duplicates()
+    again = pairs["item"].duplicated(keep=False).to_numpy()
+    if again.any():
+        two = pairs[pairs["item"] == pairs["item"].iloc[int(np.argmax(again))]].iloc[:2]
+        raise TableError(
+            f"rows {two.index[0]} and {two.index[1]}: item {two['item'].iloc[0]!r} has two"
+            f" categories, {two['category'].iloc[0]!r} and {two['category'].iloc[1]!r}; it must"
+            " have one."
+        )
+
+
+def _refuse_nameless(names: pd.Series, column: str) -> None:
+    empty = (names == "").to_numpy()
+    if empty.any():
+        raise TableError(
+            f"row {names.index[int(np.argmax(empty))]}: the {column} is empty; every row needs one."
+        )
 
 
 def _grid(

@@ -34,6 +34,12 @@ def test_the_full_size_steps_run_in_miniature():
     assert [row.split()[0] for row in rows] == ["align", "vision", "sft"]
 
 
+@pytest.mark.slow
+def test_rules_that_choose_items_are_judged_at_two_costs():
+    _, _, *rows = printed("curation.py", "--splits", "2", "--draws", "1")
+    assert [row.split("|")[1].strip() for row in rows] == ["300"] * 6 + ["50"] * 6
+
+
 def test_simulated_sweeps_end_within_a_tenth_of_the_least_that_any_schedule_needs():
     _, *rows = printed("makespan.py", "--seeds", "1")
     over = [float(row.split()[-3].removesuffix("%")) for row in rows]

@@ -181,6 +181,27 @@ def test_a_table_that_cannot_be_used_is_refused_with_the_place_and_the_remedy(
 
 
 @pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda t: pd.concat([t, t.iloc[:1]]), "same answer twice"),
+        (lambda t: t.assign(category=["b", *t["category"][1:]]), "two categories"),
+        (lambda t: t.assign(design=["", *t["design"][1:]]), "design is empty"),
+        (lambda t: t.assign(regime="text"), "--regime"),
+        (lambda t: t.assign(n_options=1), "n_options is 2 or more"),
+    ],
+)
+def test_a_long_table_that_contradicts_itself_is_refused(tmp_path, change, told):
+    rows = [
+        {"design": f"m{m}", "item": f"q{item}", "category": "a", "correct": (m + item) % 2}
+        for m in range(6)
+        for item in range(30)
+    ]
+    change(pd.DataFrame(rows)).to_csv(tmp_path / "long.csv", index=False)
+    with pytest.raises(TableError, match=told):
+        read_responses(tmp_path / "long.csv", ResponseColumns())
+
+
+@pytest.mark.parametrize(
     ("options", "told"),
     [
         (CurationOptions(budget=1e6), "nothing to choose"),
