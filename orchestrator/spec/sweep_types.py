@@ -302,7 +302,7 @@ class Evaluation(Frozen):
     sampling: PartialSampling | None = None
     name: Name | None = None
     rotations: Annotated[int, Field(ge=1, le=26)] = _ROTATIONS
-    format: BenchmarkFormat | Literal["auto"] = "auto"
+    format: Literal["auto", BenchmarkFormat] = "auto"
 
     @model_validator(mode="after")
     def _something_to_rotate(self) -> Evaluation:
