@@ -14,7 +14,7 @@ def test_batches_cost_a_small_part_of_single_requests():
     # Processor time: other tests run meanwhile.
     assert ours.cpu < theirs.cpu / 4
     head, _, *rows = lines(shape, costs)
-    assert head.startswith("2 replicates x 3 stages x 4 metrics x 20 points")
+    assert head.startswith("2 replicates x 3 stages x 4 metrics x 20 steps")
     assert len(rows) == 2
 
 

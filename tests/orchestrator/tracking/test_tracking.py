@@ -95,18 +95,18 @@ def test_a_failed_replicate_says_why(finished):
     assert (tags["status"], tags["failure_class"], status) == ("failed", "diverged", "FAILED")
 
 
-def test_a_metric_has_at_most_200_points_with_the_first_and_the_last(finished):
+def test_a_metric_has_at_most_100_points_with_the_first_and_the_last(finished):
     _, store, _ = finished
     _, _, metrics, _ = view(default_uri(store))["base@xs#0"]
     steps = [step for step, _, _ in metrics["align/loss"]]
     assert (steps[0], steps[-1]) == (1, 400)
-    assert 130 < len(steps) <= 200
+    assert 70 < len(steps) <= 100
 
 
-@pytest.mark.parametrize("steps", [1, 2, 197, 198, 199, 200, 201, 399, 12345])
-def test_thinning_never_shows_more_than_200_steps(steps):
+@pytest.mark.parametrize("steps", [1, 2, 97, 98, 99, 100, 101, 199, 12345])
+def test_thinning_never_shows_more_than_100_steps(steps):
     shown = [step for step in range(1, steps + 1) if is_shown(step, steps)]
-    assert len(shown) <= 200
+    assert len(shown) <= 100
     assert shown[0] == 1
     assert shown[-1] == steps
 
