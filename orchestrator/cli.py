@@ -19,6 +19,7 @@ from orchestrator.commands.check_data import check_data
 from orchestrator.commands.curate import curate
 from orchestrator.commands.doctor import doctor
 from orchestrator.commands.explain import explain
+from orchestrator.commands.export import export
 from orchestrator.commands.fetch import fetch
 from orchestrator.commands.gc import gc
 from orchestrator.commands.optional_names import ReportCommand
@@ -138,6 +139,7 @@ app.command()(audit)
 app.command()(curate)
 app.command()(check_data)
 app.command()(fetch)
+app.command()(export)
 app.command()(sync)
 app.command()(push)
 app.command()(pull)
