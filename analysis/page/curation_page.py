@@ -76,7 +76,7 @@ def verdict(rows: Sequence[Judged], rule: str) -> str:
             elif gain < -2 * error:
                 lost.append(f"{row.cheaper:g}×")
         said.append(
-            f"in {name} it is better at {', '.join(won) or 'no cost'}"
+            f"in {name} it is better at {', '.join(won) or 'none of these costs'}"
             + (f", worse at {', '.join(lost)}" if lost else "")
         )
     return (

@@ -45,7 +45,7 @@ def main() -> None:
 
 def _gain(row: Judged, measure: str) -> str:
     if row.rule == "random":
-        return "| "
+        return "|"
     gain, error, won = row.gain[measure], row.gain_error[measure], row.won[measure]
     assert gain is not None
     assert error is not None
