@@ -18,6 +18,7 @@ from analysis.benchmarks.redundancy import Matrix
 from analysis.errors import TableError
 from analysis.figures.redundancy import MOST_SERIES, draw_redundancy
 from analysis.figures.regimes import Row, draw_regimes
+from analysis.figures.style import Picture
 from analysis.flat_tables import csv_of
 from analysis.page.audit_page import AuditPictures, render_audit
 from analysis.report import versions
@@ -113,7 +114,7 @@ def draw_audit(found: Audit) -> AuditPictures:
     return AuditPictures(regimes, groups, drawn)
 
 
-def _draw_groups(found: Audit) -> Iterator:  # pyright: ignore
+def _draw_groups(found: Audit) -> Iterator[Picture]:
     for place, name in enumerate(found.benchmarks):
         of = dict.fromkeys(
             (a.column, a.group) for a in found.accuracies if a.benchmark == name and a.column != ALL

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import jinja2
 from markupsafe import Markup
@@ -19,7 +20,7 @@ from analysis.benchmarks.audit_sentences import (
     signed_points,
 )
 from analysis.benchmarks.group_scores import ALL
-from analysis.benchmarks.letter_balance import ANSWERS
+from analysis.benchmarks.letter_balance import ANSWERS, LetterCount
 from analysis.benchmarks.regime_gaps import COMPARISONS, NEGLIGIBLE
 from analysis.figures.style import Picture
 from analysis.findings.sentences import number, percent
@@ -29,6 +30,8 @@ from analysis.page.page import interval
 _OUTLINES = "<!-- outlines of letters -->"
 # Rows of a table that a reader scrolls past; all of them are in the CSV beside the page.
 MOST_ROWS = 40
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -125,11 +128,11 @@ def _group_rows(found: Audit) -> list[dict[str, object]]:
     return list(rows.values())
 
 
-def _unevenness(count: object) -> float:
-    return -(getattr(count, "share", 0.0) - getattr(count, "share_expected", 0.0))
+def _unevenness(count: LetterCount) -> float:
+    return count.share_expected - count.share
 
 
-def _first(rows: Sequence, key) -> tuple[list, int]:  # pyright: ignore
+def _first(rows: Sequence[Row], key: Callable[[Row], float]) -> tuple[list[Row], int]:
     """The first rows in an order, and how many are left out."""
     ordered = sorted(rows, key=key)
     return ordered[:MOST_ROWS], max(0, len(ordered) - MOST_ROWS)

@@ -69,10 +69,12 @@ def collect(
     for category in np.unique(categories):
         of = categories == category
         names, code = np.unique(clusters[of], return_inverse=True)
-        member = (code[:, None] == np.arange(names.size)).astype(float)
-        asked = np.isfinite(right[:, of])
-        counts = asked.astype(float) @ member
-        found.append(Category(names, np.nan_to_num(right[:, of]) @ member, counts))
+        # Items of a video beside each other: sums of runs, where a table of who belongs to whom
+        # would be items x videos large.
+        own = right[:, np.flatnonzero(of)[np.argsort(code, kind="stable")]]
+        starts = np.searchsorted(np.sort(code), np.arange(names.size))
+        counts = np.add.reduceat(np.isfinite(own).astype(float), starts, axis=1)
+        found.append(Category(names, np.add.reduceat(np.nan_to_num(own), starts, axis=1), counts))
     n_clusters = int(clusters.max(initial=-1)) + 1
     return ItemScores(shape, n_clusters, right.shape[1], tuple(found), unit)
 
