@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))
-from audit_worlds import BLIND, answers, copied
+from audit_worlds import BLIND, answers, copied  # pyright: ignore[reportMissingImports]
 
 from analysis.benchmarks.audit_report import audit_files
 from analysis.table.options import TableOptions
