@@ -29,7 +29,8 @@ def test_credentials_are_taken_out_of_uris_headers_and_plain_text(said, told):
 )
 def test_what_is_no_credential_stays_as_it_is(said):
     assert redact(said) == said
-    assert has_credentials("https://me:pw@host") and not has_credentials("s3://bucket/folder")
+    assert has_credentials("https://me:pw@host")
+    assert not has_credentials("s3://bucket/folder")
 
 
 def test_the_values_of_secret_environment_variables_are_taken_out_wherever_they_stand(monkeypatch):
