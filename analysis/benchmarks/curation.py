@@ -143,11 +143,13 @@ def _check(responses: Responses, options: CurationOptions) -> None:
             f"--fit: {options.fit} of {models} models; give {_NEEDED} to {models - _NEEDED}, so"
             f" that {_NEEDED} or more are left on either side."
         )
-    if options.splits < 2 or options.draws < 1:
-        raise TableError("--splits must be 2 or more, --draws 1 or more.")
-    if options.cheaper <= 1:
+    if options.splits < 2 or options.draws < 1 or options.seed < 0:
+        raise TableError("--splits must be 2 or more, --draws 1 or more, --seed 0 or more.")
+    if wrong := [cost for cost in options.costs if not 1 < cost < np.inf]:
+        raise TableError(f"--costs: {wrong[0]:g} must be above 1: how many times cheaper.")
+    if not options.cheaper > 1:
         raise TableError(f"--cheaper: {options.cheaper:g} must be above 1.")
-    if options.budget is not None and options.budget < responses.seconds.min():
+    if options.budget is not None and not options.budget >= responses.seconds.min():
         raise TableError(
             f"--budget: {options.budget:g} pays no item; the cheapest takes"
             f" {responses.seconds.min():g} s."
@@ -156,7 +158,7 @@ def _check(responses: Responses, options: CurationOptions) -> None:
 
 def _affordable(responses: Responses, costs: Sequence[float]) -> list[float]:
     """Costs that leave enough items to be judged."""
-    left = [cost for cost in costs if cost > 1 and len(responses.items) / cost >= FEWEST_ITEMS]
+    left = [cost for cost in costs if len(responses.items) / cost >= FEWEST_ITEMS]
     if not left:
         raise TableError(
             f"--costs: {len(responses.items)} items leave fewer than {FEWEST_ITEMS} at every cost"

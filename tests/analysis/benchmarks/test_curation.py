@@ -209,6 +209,10 @@ def test_a_long_table_that_contradicts_itself_is_refused(tmp_path, change, told)
         (CurationOptions(rule="luck"), "Known: random"),
         (CurationOptions(fit=19), "3 to 17"),
         (CurationOptions(cheaper=0.5), "above 1"),
+        (CurationOptions(cheaper=float("nan")), "above 1"),
+        (CurationOptions(budget=float("nan")), "pays no item"),
+        (CurationOptions(costs=(0.0, 5.0)), "--costs: 0"),
+        (CurationOptions(seed=-1), "--seed"),
         (CurationOptions(costs=(400.0,)), "--costs"),
     ],
 )
