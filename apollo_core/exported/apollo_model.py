@@ -165,12 +165,9 @@ class ApolloForConditionalGeneration(PreTrainedModel, GenerationMixin):
         with self._as_evaluated():
             embedded = self.lmm.embed(batch)
             embedded, attended = _padded_on_the_left(embedded, attention_mask)
-            return cast(Any, self.lmm.llm).generate(
-                inputs_embeds=embedded,
-                attention_mask=attended.long(),
-                generation_config=options.pop("generation_config", self.generation_config),
-                **options,
-            )
+            llm = cast(Any, self.lmm.llm)
+            llm.generation_config = self.generation_config
+            return llm.generate(inputs_embeds=embedded, attention_mask=attended.long(), **options)
 
     def answer(
         self,
@@ -242,7 +239,8 @@ class ApolloForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 parameter.requires_grad_()
 
     def _in_its_precision(self) -> torch.autocast:
-        half = self.config.precision == "bfloat16"
+        # Frames come in float32: weights that were loaded in half of it need autocast too.
+        half = self.config.precision == "bfloat16" or self.dtype == torch.bfloat16
         return torch.autocast(self.device.type, torch.bfloat16, enabled=half)
 
 

@@ -186,7 +186,8 @@ def _each(
     """One path, or None, for each question."""
     if given is None:
         return [None] * count
-    found: list[PathLike | None] = [given] if isinstance(given, str | Path) else [*given]
+    several = isinstance(given, list | tuple)
+    found: list[Any] = [*given] if several else [given]
     if len(found) != count or not all(one is None or isinstance(one, str | Path) for one in found):
         raise BadInput(
             f"{name}: a path for each question is needed (or None): {count}, got {given!r}"
