@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from tiny_models import FRAMES, an_image, clips, image_encoder, lmm, video_encoder
@@ -34,7 +36,7 @@ def a_video(count: int, seed: int) -> Shown:
     return Shown(clips(count, seed), (VISUAL * count,), 2.0, (count,), (False,))
 
 
-def frozen_model(**changes: object) -> VideoLMM:
+def frozen_model(**changes: Any) -> VideoLMM:
     model = lmm(**changes)
     set_trainable(modules_of(model), ())
     return model

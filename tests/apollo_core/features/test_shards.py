@@ -29,6 +29,12 @@ def opened(folder: Path) -> Iterator[Shards]:
         shards.close()
 
 
+def held(shards: Shards, name: bytes) -> np.ndarray:
+    raw = shards.get(name)
+    assert raw is not None
+    return raw
+
+
 def kept(folder: Path, name: bytes) -> bytes | None:
     with opened(folder) as shards:
         raw = shards.get(name)
@@ -60,14 +66,14 @@ def test_what_one_process_adds_is_found_by_another_that_has_the_folder_open(fold
     with opened(folder) as reader, opened(folder) as writer:
         assert reader.get(third) is None
         writer.put(third, [b"late"])
-        assert reader.get(third).tobytes() == b"late"
+        assert held(reader, third).tobytes() == b"late"
         assert reader.put(third, [b"late"]) == 0
     assert len(list(folder.glob("*.data"))) == 2
 
 
 def test_what_was_handed_out_stays_readable_when_the_folder_is_closed_and_removed(folder):
     with opened(folder) as shards:
-        raw = shards.get(ONE)
+        raw = held(shards, ONE)
     for path in folder.iterdir():
         path.unlink()
     assert raw.tobytes() == BODY
@@ -101,7 +107,7 @@ def test_bytes_cut_off_or_changed_are_never_read_and_can_be_kept_anew(folder):
         assert shards.get(ONE) is None
         assert shards.get(TWO) is None
         assert shards.put(ONE, [BODY]) == len(BODY)
-        assert shards.get(ONE).tobytes() == BODY
+        assert held(shards, ONE).tobytes() == BODY
     for _ in range(2):  # in whatever order the damaged and the sound shard are met
         assert kept(folder, ONE) == BODY
 
@@ -134,7 +140,7 @@ def test_a_write_that_fails_leaves_nothing_behind_and_harms_nothing(tmp_path):
             shards.put(TWO, [BODY])
         assert the_file(tmp_path, "data").stat().st_size == len(BODY)
         assert shards.get(TWO) is None
-        assert shards.get(ONE).tobytes() == BODY
+        assert held(shards, ONE).tobytes() == BODY
         shards.put(TWO, [BODY[:50]])
     assert kept(tmp_path, TWO) == BODY[:50]
 
@@ -145,7 +151,7 @@ def test_a_shard_that_is_full_is_followed_by_another(tmp_path, monkeypatch):
     with opened(tmp_path) as shards:
         for name in names:
             shards.put(name, [name * 40])
-        assert all(shards.get(name).tobytes() == name * 40 for name in names)
+        assert all(held(shards, name).tobytes() == name * 40 for name in names)
     assert len(list(tmp_path.glob("*.data"))) == 2
     assert all(kept(tmp_path, name) == name * 40 for name in names)
 
@@ -177,4 +183,4 @@ def test_processes_that_fill_one_folder_at_the_same_time_read_only_whole_entries
     with opened(tmp_path) as shards:
         for number in range(200):
             name = number.to_bytes(16, "little")
-            assert np.array_equal(shards.get(name), np.frombuffer((name * 50)[:number], np.uint8))
+            assert np.array_equal(held(shards, name), np.frombuffer((name * 50)[:number], np.uint8))

@@ -24,6 +24,12 @@ def next_label(frontier, capacity=None):
     return found.label if found else None
 
 
+def handed_out(frontier, capacity):
+    found = frontier.next(capacity)
+    assert found is not None
+    return found
+
+
 def labels(tasks):
     return [found.label for found in tasks]
 
@@ -92,7 +98,7 @@ def test_a_gang_of_gpus_is_not_starved_by_small_stages():
     while found := frontier.next(capacity):
         started.append(found.label)
     # The gang keeps the five free GPUs until three more are free: in 5 s, too soon for a small one.
-    assert sorted(started) == ["cpu only", "first 0", "first 1", "first 2"]
+    assert sorted(filter(None, started)) == ["cpu only", "first 0", "first 1", "first 2"]
     for index in range(3):
         frontier.end(done(f"first {index}"))
     assert next_label(frontier, capacity) == "gang"
@@ -174,7 +180,7 @@ def test_a_gang_waits_for_one_machine_and_is_not_kept_apart_by_small_stages_on_m
     now = 0.0
     frontier = Frontier([*first, *small, task("gang", gpus=4, seconds=100)], clock=lambda: now)
     for _ in range(6):
-        assert next_label(frontier, cluster).startswith("first")
+        assert (next_label(frontier, cluster) or "").startswith("first")
     now = 995.0
     # Two GPUs are free on the second machine; they are kept for the gang.
     assert frontier.next(cluster) is None
@@ -183,7 +189,7 @@ def test_a_gang_waits_for_one_machine_and_is_not_kept_apart_by_small_stages_on_m
     for index in (on_b[0], next(index for index, node in on.items() if node == "a")):
         frontier.end(done(f"first {index}"))
     # The GPU that is free on the first machine is of no use to it.
-    assert next_label(frontier, cluster).startswith("small")
+    assert (next_label(frontier, cluster) or "").startswith("small")
     assert frontier.next(cluster) is None
     frontier.end(done(f"first {on_b[1]}"))
     assert next_label(frontier, cluster) == "gang"
@@ -235,19 +241,19 @@ def test_memory_that_is_not_known_is_left_to_the_fraction():
 def test_stages_without_gpus_go_to_machines_without():
     cluster = Capacity.of([Node("gpus", cpus=8, gpus=8), Node("none", cpus=2)])
     frontier = Frontier([task(f"{index}") for index in range(3)])
-    places = [frontier.place(frontier.next(cluster).key)[0].node for _ in range(3)]
+    places = [frontier.place(handed_out(frontier, cluster).key)[0].node for _ in range(3)]
     assert places == ["none", "none", "gpus"]
 
 
 def test_a_stage_that_lost_its_worker_is_ready_again_wherever_there_is_room():
     both = Capacity.of([Node("a", cpus=1), Node("b", cpus=1)])
     frontier = Frontier([task("x"), task("y")])
-    lost = frontier.next(both)
+    lost = handed_out(frontier, both)
     frontier.next(both)
     gone = frontier.place(lost.key)[0].node
     frontier.put_back(lost.key)
     assert frontier.next(Capacity.of([node for node in both.nodes if node.name != gone])) is None
-    again = frontier.next(both)
+    again = handed_out(frontier, both)
     assert (again, frontier.place(again.key)[0].node) == (lost, gone)
 
 
