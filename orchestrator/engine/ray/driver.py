@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from apollo_core.errors import ApolloError, BadInput
 from orchestrator.engine.engine import refuse_what_never_fits
 from orchestrator.engine.ray.cluster import cluster, cluster_capacity
-from orchestrator.engine.ray.hand_out import HandOut, Tell
+from orchestrator.engine.ray.hand_out import HandOut, Stuck, Tell
 from orchestrator.engine.ray.job import STOP_WITHIN, Job
 from orchestrator.engine.ray.nodes import require_nodes
 from orchestrator.engine.ray.searcher import loss_listener, searcher
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from ray.tune.experiment import Trial
 
 _MANY = 10_000
+# On a cluster of our own every machine is there: a process starts in seconds, however loaded.
+_BEGIN_WITHIN = 300.0
 
 
 def main() -> None:
@@ -61,8 +63,12 @@ def _do(job: Job, tell: Tell) -> None:
         with cluster(job.address, job.cpus, job.temporary):
             connected = True
             tell(("connected",))
-            drive(job, tell)
-            tell(("finished",))
+            try:
+                drive(job, tell)
+                tell(("finished",))
+            except Stuck as error:
+                # Told at once: the end of such a Ray may be long in coming.
+                tell(("no ray", str(error)))
     except BadInput as error:
         tell(("refused", str(error)))
     except ApolloError as error:
@@ -86,6 +92,7 @@ def drive(job: Job, tell: Tell) -> None:
         tell,
         lambda: cluster_capacity(job.gpu_bytes, with_memory=with_memory),
         patience=job.patience,
+        begin_within=_BEGIN_WITHIN if job.address is None else None,
     )
     for name in ("ray.tune", "ray.air", "ray.train"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -22,7 +22,7 @@ from orchestrator.engine.outcome import StageOutcome
 from orchestrator.engine.ray.loss import Loss
 from orchestrator.engine.room import Capacity
 from orchestrator.engine.task import StageTask
-from orchestrator.store import failures
+from orchestrator.store import failures, lease
 from orchestrator.store.cause_of_death import leave_word
 from orchestrator.store.retries import INFRA
 from orchestrator.store.store import Store
@@ -35,6 +35,10 @@ _MOST_LOSSES = 8
 _LOOK_EVERY = 0.5
 
 
+class Stuck(ApolloError):
+    """Ray took a stage and no worker began with it: another Ray may."""
+
+
 class HandOut:
     """One run's conversation with Tune.
 
@@ -43,6 +47,8 @@ class HandOut:
         tell: takes ("started", key), ("lost", key) and ("ended", outcome).
         capacity: what the cluster has now.
         patience: seconds to wait for machines that can hold what none can yet.
+        begin_within: seconds in which a worker has to begin with a stage that has its room; None
+            waits as long as it takes, as a cluster may that starts machines.
     """
 
     def __init__(
@@ -52,11 +58,15 @@ class HandOut:
         capacity: Callable[[], Capacity],
         *,
         patience: float,
+        begin_within: float | None = None,
     ) -> None:
         self._frontier = frontier
         self._tell = tell
         self._look = capacity
         self._patience = patience
+        self._begin_within = begin_within
+        # When a stage was handed out, and how often it had been begun by then.
+        self._handed: dict[str, tuple[float, int]] = {}
         self._keys: dict[str, str] = {}
         self._losses: Counter[str] = Counter()
         self._capacity = Capacity(0.0)
@@ -69,20 +79,27 @@ class HandOut:
         return self._frontier.is_finished
 
     def next(self, trial: str) -> dict[str, str] | None:
-        """The configuration of a trial: its stage and where it is to run; None while none fits."""
+        """The configuration of a trial: its stage and where it is to run; None while none fits.
+
+        Raises:
+            Stuck: no worker began in time with a stage that was handed out.
+            ApolloError: machines that would hold a stage did not come in time.
+        """
+        self._refuse_to_wait_for_workers()
         task = self._frontier.next(self._now())
         if task is None:
             self._refuse_to_wait_forever()
             return None
         self._moved = time.monotonic()
         self._keys[trial] = task.key
+        self._handed[task.key] = time.monotonic(), _begun(task)
         self._tell(("started", task.key))
         place = [asdict(share) for share in self._frontier.place(task.key)]
         return {"task": task.model_dump_json(), "place": json.dumps(place)}
 
     def ended(self, trial: str, outcome: StageOutcome) -> None:
         """A worker came to an end with its stage, good or bad."""
-        self._keys.pop(trial)
+        self._handed.pop(self._keys.pop(trial), None)
         self._moved = time.monotonic()
         self._frontier.end(outcome)
         self._tell(("ended", outcome))
@@ -103,6 +120,7 @@ class HandOut:
             self.ended(trial, _gave_up(task, attempts, loss))
             return
         self._keys.pop(trial)
+        self._handed.pop(key, None)
         self._frontier.put_back(key)
         self._tell(("lost", key))
 
@@ -111,6 +129,22 @@ class HandOut:
         if now - self._looked >= _LOOK_EVERY:
             self._capacity, self._looked = self._look(), now
         return self._capacity
+
+    def _refuse_to_wait_for_workers(self) -> None:
+        """A Ray that lost the part of it that starts processes goes on as if nothing had been."""
+        if self._begin_within is None:
+            return
+        now = time.monotonic()
+        for key, (since, times) in list(self._handed.items()):
+            if now - since < self._begin_within or not self._frontier.place(key):
+                continue
+            task = self._frontier.task(key)
+            if _begun(task) > times or Store(Path(task.store)).is_done(key):
+                del self._handed[key]
+            elif not lease.looks_alive(_lease(task)):
+                raise Stuck(
+                    f"no worker began with stage {task.label} within {self._begin_within:.0f} s"
+                )
 
     def _refuse_to_wait_forever(self) -> None:
         waiting = self._frontier.running
@@ -127,6 +161,16 @@ class HandOut:
             f"{self._patience:.0f} s. All that fits is done. Lower the scale's `resources`, or run "
             "the same again on a larger cluster."
         )
+
+
+def _lease(task: StageTask) -> lease.LeaseRecord | None:
+    return lease.read_lease(Store(Path(task.store)).attempts_folder(task.key))
+
+
+def _begun(task: StageTask) -> int:
+    """How often a worker has begun with the stage, whoever's."""
+    found = _lease(task)
+    return found.epoch if found else 0
 
 
 def _gave_up(task: StageTask, attempts: Path, loss: Loss) -> StageOutcome:

@@ -95,7 +95,7 @@ class RayEngine:
         self, frontier: Frontier, run_stage: RunStage, on_outcome: OnOutcome, temporary: Path
     ) -> tuple[int, str]:
         """Follow one child to its end; how many stages ended, and its last words."""
-        ended = 0
+        ended, said = 0, ""
         job = Job(
             self._address,
             self._cpus,
@@ -121,10 +121,11 @@ class RayEngine:
                 elif kind == "failed":
                     raise ApolloError(told[0])
                 elif kind == "no ray":
-                    return ended, told[0]
+                    said = told[0]
+                    break
         for key in frontier.running:
             frontier.put_back(key)
-        return ended, child.last_words()
+        return ended, said or child.last_words()
 
 
 def _refuse_what_workers_cannot_import(run_stage: RunStage) -> None:

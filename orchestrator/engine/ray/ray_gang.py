@@ -20,6 +20,8 @@ from orchestrator.engine.ray.loss import loss_of
 from orchestrator.store.retries import INFRA
 
 _INTERFACE_ADDRESS = 0x8915  # SIOCGIFADDR, linux/sockios.h
+# Their places are held already; a process starts in seconds, on a loaded machine in a minute.
+_START_WITHIN = 240.0
 
 
 class Rank:
@@ -92,21 +94,30 @@ class RayGang:
 
     def start(self, jobs: Sequence[Job]) -> None:
         """Give each rank its part."""
-        import ray
-        from ray.exceptions import RayActorError
-
         if not self._addresses:
-            try:
-                self._addresses = ray.get([rank.address.remote() for rank in self._ranks])
-            except RayActorError as error:
-                loss = loss_of(error)
-                kind = loss.failure_class or INFRA
-                raise RankFailed(0, self.size, kind, loss.message) from None
+            self._addresses = self._gather()
         alone = len(set(self._addresses)) == 1
         for rank, job, address in zip(self._ranks, jobs, self._addresses, strict=True):
             rank.start.remote(job, address="127.0.0.1" if alone else address)
         self._waits = None
         self._coming = {each.next.remote(): rank for rank, each in enumerate(self._ranks)}
+
+    def _gather(self) -> list[str]:
+        """The address of each rank, once all have started."""
+        import ray
+        from ray.exceptions import GetTimeoutError, RayActorError
+
+        asked = [rank.address.remote() for rank in self._ranks]
+        try:
+            return ray.get(asked, timeout=_START_WITHIN)
+        except GetTimeoutError:
+            # A machine whose Ray lost the part that starts processes, for one: it says nothing.
+            message = f"the processes of the stage did not start within {_START_WITHIN:.0f} s"
+            raise RankFailed(0, self.size, INFRA, message) from None
+        except RayActorError as error:
+            loss = loss_of(error)
+            kind = loss.failure_class or INFRA
+            raise RankFailed(0, self.size, kind, loss.message) from None
 
     def next(self, timeout: float | None) -> tuple[int, Message] | None:
         """See `Gang.next`."""

@@ -1,0 +1,43 @@
+"""What Tune is told, without Ray."""
+
+import pytest
+from tiny_stages import key_of, tiny_task
+
+from orchestrator.engine.frontier import Frontier
+from orchestrator.engine.ray.hand_out import HandOut, Stuck
+from orchestrator.engine.room import Capacity
+from orchestrator.store import lease
+from orchestrator.store.store import Store
+
+
+def hand_out(store, *names, begin_within):
+    return HandOut(
+        Frontier([tiny_task(store, name) for name in names]),
+        lambda _: None,
+        lambda: Capacity(cpus=2),
+        patience=60.0,
+        begin_within=begin_within,
+    )
+
+
+def test_a_stage_that_no_worker_begins_with_is_not_waited_for_for_ever(tmp_path):
+    stages = hand_out(tmp_path, "a", "b", begin_within=0.0)
+    assert stages.next("first")
+    with pytest.raises(Stuck, match="no worker began with stage"):
+        stages.next("second")
+
+
+def test_a_stage_that_was_begun_may_take_as_long_as_it_takes(tmp_path):
+    stages = hand_out(tmp_path, "a", begin_within=0.0)
+    assert stages.next("first")
+    held = lease.try_acquire(Store(tmp_path).attempts_folder(key_of("a")), lease.Watch())
+    assert held is not None
+    assert stages.next("second") is None
+    held.release()
+    assert stages.next("third") is None
+
+
+def test_a_cluster_that_starts_machines_is_given_its_time(tmp_path):
+    stages = hand_out(tmp_path, "a", begin_within=None)
+    assert stages.next("first")
+    assert stages.next("second") is None
