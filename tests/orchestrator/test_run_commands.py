@@ -234,8 +234,10 @@ def test_no_command_loads_what_its_help_does_not_need():
 def test_bad_media_stop_a_run_before_any_stage(apollo, tmp_path):
     turns = [{"from": "human", "value": "<video>\nWhat?"}, {"from": "gpt", "value": "That."}]
     (tmp_path / "empty.mp4").write_bytes(b"")
+    asked = {"question": "What?", "options": ["This", "That"], "answer": "B", "category": "c"}
     for name in ("captions", "bench", "corpus", "image_captions"):
-        row = {"id": "1", "video": "empty.mp4", "conversations": turns}
+        told = asked if name == "bench" else {"conversations": turns}
+        row = {"id": "1", "video": "empty.mp4", **told}
         (tmp_path / f"{name}.jsonl").write_text(json.dumps(row) + "\n")
     text = SWEEP.replace("  microworld: {train_videos: 1", f"  root: {tmp_path}\n  #")
     store = tmp_path / "store"

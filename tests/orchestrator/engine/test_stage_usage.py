@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 import time
@@ -15,27 +16,37 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="read from /proc
 BUSY = "import time\nend = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
 
 
+# In a process of its own, as a stage is: this one may have children of other tests to wait for.
+CHARGED = """
+import json, subprocess, sys, time
+from orchestrator.engine.stage_usage import StageUsage
+
+usage = StageUsage(every=0.0)
+
+def used(seconds):
+    time.sleep(seconds)
+    return usage.beside({"step": 1, "steps": 4})
+
+asleep = used(0.4)
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1]])
+used(0.2)
+busy = used(1.0)
+child.kill()
+child.wait()
+print(json.dumps([asleep, busy]))
+"""
+
+
 def test_a_stage_is_charged_with_its_children_and_not_with_the_host():
-    usage = StageUsage(every=0.0)
-    asleep = usage_of(usage, 0.4)
-    child = subprocess.Popen([sys.executable, "-c", BUSY])
-    try:
-        usage_of(usage, 0.2)
-        busy = usage_of(usage, 1.0)
-    finally:
-        child.kill()
-        child.wait()
+    told = subprocess.run(
+        [sys.executable, "-c", CHARGED, BUSY], capture_output=True, text=True, check=True
+    )
+    asleep, busy = json.loads(told.stdout)
     assert asleep["system/cpu_cores"] < 0.1
     # Other processes may leave it less than a core, and no amount of them makes it more.
     assert 0.1 < busy["system/cpu_cores"] < 1.2
     assert busy["system/rss_mib"] > asleep["system/rss_mib"] + 2
     assert not any("gpu" in name for name in busy)
-
-
-def usage_of(usage, seconds) -> dict[str, float]:
-    time.sleep(seconds)
-    told = usage.beside({"step": 1, "steps": 4})
-    return {name: float(value) for name, value in told.items()}
 
 
 def test_it_is_told_at_a_low_rate_and_only_where_it_is_shown():
