@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.cost.cost import PlanCost
@@ -25,12 +25,16 @@ class AxisSharing:
         shared: name of each stage that all or some levels share -> the share of its runs that
             need not be, 0 to 1.
         saved_share: of the FLOPs of variants that differ on this axis alone.
+        saved_gpu_hours, saved_disk: the same of their GPU-hours and of the bytes of results; None
+            where there are none.
     """
 
     axis: str
     levels: int
     shared: Mapping[str, float]
     saved_share: float
+    saved_gpu_hours: float | None
+    saved_disk: float | None
 
 
 def axis_sharing(plan: Plan, cost: PlanCost) -> tuple[AxisSharing, ...]:
@@ -55,8 +59,8 @@ def _asked_alone(variant: Variant) -> list[tuple[str, ...]]:
 def _of(axis: str, groups: Groups, plan: Plan, cost: PlanCost) -> AxisSharing:
     needed: dict[str, int] = defaultdict(int)
     run: dict[str, int] = defaultdict(int)
-    separate: list[float] = []
-    shared: list[float] = []
+    separate: list[str] = []
+    shared: list[str] = []
     for group in groups:
         keys: dict[str, set[str]] = defaultdict(set)
         for stages in group:
@@ -64,17 +68,22 @@ def _of(axis: str, groups: Groups, plan: Plan, cost: PlanCost) -> AxisSharing:
                 label = plan.stages[key].label
                 needed[label] += 1
                 keys[label].add(key)
-            separate += [cost.stages[key].flops for key in stages]
+            separate += stages
         for label, own in keys.items():
             run[label] += len(own)
-        once = {key for stages in group for key in stages}
-        shared += [cost.stages[key].flops for key in once]
-    total = math.fsum(separate)
+        shared += {key for stages in group for key in stages}
+
+    def saved(amount: Callable[[str], float]) -> float | None:
+        total = math.fsum(map(amount, separate))
+        return 1 - math.fsum(map(amount, shared)) / total if total else None
+
     return AxisSharing(
         axis=axis,
         levels=max((len(group) for group in groups), default=1),
         shared={step: 1 - run[step] / count for step, count in needed.items() if run[step] < count},
-        saved_share=1 - math.fsum(shared) / total if total else 0.0,
+        saved_share=saved(lambda key: cost.stages[key].flops) or 0.0,
+        saved_gpu_hours=saved(lambda key: cost.stages[key].seconds * plan.stages[key].gpus),
+        saved_disk=saved(lambda key: cost.stages[key].bytes),
     )
 
 

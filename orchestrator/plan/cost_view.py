@@ -31,12 +31,14 @@ def costs_table(cost: PlanCost) -> Table:
 def sharing_table(plan: Plan, cost: PlanCost) -> Table:
     """For each axis what its levels have in common."""
     table = Table(title="What the levels of an axis share", title_justify="left")
-    for name in ("axis", "levels", "stages that need not run again", "FLOPs saved"):
-        table.add_column(name, justify="right" if name in ("levels", "FLOPs saved") else "left")
+    saved = ("FLOPs\nsaved", "GPU-hours\nsaved", "disk\nsaved")
+    for name in ("axis", "levels", "stages that need not run again", *saved):
+        table.add_column(name, justify="right" if name in ("levels", *saved) else "left")
     for each in axis_sharing(plan, cost):
         steps = ", ".join(f"{step} {share:.0%}" for step, share in each.shared.items())
-        saved = f"{each.saved_share:.1%}"
-        table.add_row(each.axis, str(each.levels), steps or "none", saved)
+        shares = (each.saved_share, each.saved_gpu_hours, each.saved_disk)
+        told = ("" if share is None else f"{share:.1%}" for share in shares)
+        table.add_row(each.axis, str(each.levels), steps or "none", *told)
     return table
 
 

@@ -74,6 +74,8 @@ def plan_document(
                     "levels": each.levels,
                     "shared": dict(each.shared),
                     "saved_share": each.saved_share,
+                    "saved_gpu_hours": each.saved_gpu_hours,
+                    "saved_disk": each.saved_disk,
                 }
                 for each in axis_sharing(plan, cost)
             ],

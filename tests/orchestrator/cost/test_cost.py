@@ -172,6 +172,8 @@ def test_what_an_axis_shares_is_counted_among_variants_that_differ_on_it_alone(t
     assert mixture.shared == {"pretrain": 0.5, "align": 0.5}
     assert sampling.shared == seed.shared == {"pretrain": 0.5}
     assert mixture.saved_share > sampling.saved_share > 0
+    assert (mixture.saved_disk or 0) > (sampling.saved_disk or 0) > 0
+    assert mixture.saved_gpu_hours is None  # it runs on processors alone
     assert (sampling.levels, seed.levels) == (2, 2)
 
 
