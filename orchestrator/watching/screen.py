@@ -90,11 +90,11 @@ def failure_lines(snapshot: Snapshot) -> Iterator[Text]:
 
 
 def left_words(left: TimeLeft | None) -> str:
-    """The time left in words: a guess says that it is one."""
+    """The time left in words: a guess says that it is one, and none is made of nothing."""
     if left is None:
         return ""
     if left.seconds < 1:
-        return "a moment left"
+        return "a moment left" if left.measured else ""
     about = in_words(left.seconds)
     return f"about {about} left" if left.measured else f"planned: {about}"
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.watching.estimates import Places
-from orchestrator.watching.time_left import Work, corrected, time_left
+from orchestrator.watching.screen import left_words
+from orchestrator.watching.time_left import TimeLeft, Work, corrected, time_left
 
 RECORDED = Path(__file__).parent / "demo_durations.json"
 TWO = Places(cpus=2)
@@ -140,3 +141,8 @@ def test_the_replay_keeps_parents_before_children():
     works = {"a": stage(spent=1.0), "b": stage(spent=2.0, parents=("a",))}
     assert replayed(works) == {"a": (0.0, 1.0), "b": (1.0, 3.0)}
     assert math.isclose(replayed(works)["b"][1], 3.0)
+
+
+def test_no_time_is_told_where_nothing_is_known_of_it():
+    assert left_words(TimeLeft(0.0, measured=False)) == ""
+    assert left_words(TimeLeft(0.5, measured=True)) == "a moment left"
