@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, cast
+
+import psutil
 
 from orchestrator.engine.ray.job import STOP_WITHIN, Job
 
@@ -75,16 +79,22 @@ class Child:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        family: set[psutil.Process] = set()
+        until = time.monotonic() + (_END_WITHIN if self._finished else STOP_WITHIN + 3)
         try:
             if not self._finished:
                 self._close_stdin()
-            self._process.wait(_END_WITHIN if self._finished else STOP_WITHIN + 3)
-        except subprocess.TimeoutExpired:
-            pass
+            while self._process.poll() is None and time.monotonic() < until:
+                family |= _family(self._process.pid)
+                time.sleep(0.05)
         finally:
             # Whether it hangs, or somebody pressed Ctrl-C twice.
             self._process.kill()
             self._process.wait()
+            # Ray's agents outlive a Ray that ends young, looking for its head for a minute.
+            for process in family:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
             self._close_stdin()
             self._stdout.close()
             self._words = _last_line(self._log)
@@ -94,6 +104,13 @@ class Child:
             self._stdin.close()
         except BrokenPipeError:
             return
+
+
+def _family(pid: int) -> set[psutil.Process]:
+    try:
+        return set(psutil.Process(pid).children(recursive=True))
+    except psutil.Error:
+        return set()
 
 
 def _environment() -> dict[str, str]:

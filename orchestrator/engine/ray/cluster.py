@@ -22,6 +22,8 @@ from orchestrator.store import failures
 # Stages exchange files, not objects, so the shared memory stays close to Ray's least (75 MiB).
 _OBJECT_STORE_BYTES = 128 << 20
 
+_SHUTTING_DOWN = threading.Lock()
+
 # Said before Ray is imported: it reads them once.
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -62,6 +64,15 @@ def cluster(
             _connect(address, cpus, temporary, ship=ship)
         yield
     finally:
+        shut_down()
+
+
+def shut_down() -> None:
+    """Leave the cluster, and end it where it is our own. Returns when that is done, by whomever."""
+    import ray
+
+    # A second thread would find nothing left to do and end this process amidst the first one's.
+    with _SHUTTING_DOWN:
         ray.shutdown()
 
 

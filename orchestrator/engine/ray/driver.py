@@ -15,13 +15,14 @@ import os
 import pickle
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from apollo_core.errors import ApolloError, BadInput
 from orchestrator.engine.engine import refuse_what_never_fits
-from orchestrator.engine.ray.cluster import cluster, cluster_capacity
+from orchestrator.engine.ray.cluster import cluster, cluster_capacity, shut_down
 from orchestrator.engine.ray.hand_out import HandOut, Stuck, Tell
 from orchestrator.engine.ray.job import STOP_WITHIN, Job
 from orchestrator.engine.ray.nodes import require_nodes
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 _MANY = 10_000
 # On a cluster of our own every machine is there: a process starts in seconds, however loaded.
 _BEGIN_WITHIN = 300.0
+# After its last trial Tune writes down a few words.
+_TUNE_ENDS_WITHIN = 2.0
 
 
 def main() -> None:
@@ -47,24 +50,26 @@ def main() -> None:
         channel.flush()
 
     job: Job = pickle.load(sys.stdin.buffer)
-    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    stopping = threading.Event()
+    threading.Thread(target=_stop_with_parent, args=(stopping,), daemon=True).start()
+    code = 0
     try:
-        _do(job, tell)
+        _do(job, tell, stopping)
     except Exception:
         traceback.print_exc()
-        os._exit(1)
+        code = 1
     # What Ray leaves to the end of the interpreter may not come to one.
-    os._exit(0)
+    os._exit(code)
 
 
-def _do(job: Job, tell: Tell) -> None:
+def _do(job: Job, tell: Tell, stopping: threading.Event) -> None:
     connected = False
     try:
         with cluster(job.address, job.cpus, job.temporary):
             connected = True
             tell(("connected",))
             try:
-                drive(job, tell)
+                drive(job, tell, stopping)
                 tell(("finished",))
             except Stuck as error:
                 # Told at once: the end of such a Ray may be long in coming.
@@ -76,8 +81,16 @@ def _do(job: Job, tell: Tell) -> None:
         tell(("failed" if connected else "no ray", str(error)))
 
 
-def drive(job: Job, tell: Tell) -> None:
-    """Run everything that can be run on the connected cluster."""
+def drive(job: Job, tell: Tell, stopping: threading.Event | None = None) -> None:
+    """Run everything that can be run on the connected cluster.
+
+    Args:
+        job: what there is to do.
+        tell: takes what happens.
+        stopping: once it is set, nothing more is begun.
+    """
+    if stopping is not None and stopping.is_set():
+        return
     from ray import tune
 
     store = Store(Path(job.frontier.unfinished()[0].store))
@@ -93,6 +106,7 @@ def drive(job: Job, tell: Tell) -> None:
         lambda: cluster_capacity(job.gpu_bytes, with_memory=with_memory),
         patience=job.patience,
         begin_within=_BEGIN_WITHIN if job.address is None else None,
+        stopping=stopping,
     )
     for name in ("ray.tune", "ray.air", "ray.train"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -130,16 +144,17 @@ def _own_stdout() -> BinaryIO:
     return channel
 
 
-def _stop_with_parent() -> None:
+def _stop_with_parent(stopping: threading.Event) -> None:
     sys.stdin.buffer.read()
+    stopping.set()
     # Whatever hangs: a cluster without its head answers nothing.
     threading.Timer(STOP_WITHIN, os._exit, (1,)).start()
     with contextlib.suppress(Exception):
+        # Once they are gone, Tune has nothing left to do and this process ends by itself.
         stop_workers(within=STOP_WITHIN * 2 / 3)
-        import ray
-
-        ray.shutdown()
-    os._exit(1)
+        time.sleep(_TUNE_ENDS_WITHIN)
+        shut_down()
+        os._exit(1)
 
 
 if __name__ == "__main__":

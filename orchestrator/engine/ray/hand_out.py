@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -49,6 +50,7 @@ class HandOut:
         patience: seconds to wait for machines that can hold what none can yet.
         begin_within: seconds in which a worker has to begin with a stage that has its room; None
             waits as long as it takes, as a cluster may that starts machines.
+        stopping: once it is set, nothing more is handed out.
     """
 
     def __init__(
@@ -59,12 +61,14 @@ class HandOut:
         *,
         patience: float,
         begin_within: float | None = None,
+        stopping: threading.Event | None = None,
     ) -> None:
         self._frontier = frontier
         self._tell = tell
         self._look = capacity
         self._patience = patience
         self._begin_within = begin_within
+        self._stopping = stopping or threading.Event()
         # When a stage was handed out, and how often it had been begun by then.
         self._handed: dict[str, tuple[float, int]] = {}
         self._keys: dict[str, str] = {}
@@ -76,7 +80,7 @@ class HandOut:
     @property
     def is_finished(self) -> bool:
         """Whether nothing is left to hand out, now or later."""
-        return self._frontier.is_finished
+        return self._stopping.is_set() or self._frontier.is_finished
 
     def next(self, trial: str) -> dict[str, str] | None:
         """The configuration of a trial: its stage and where it is to run; None while none fits.
