@@ -1,0 +1,1 @@
+"""What the Apollo paper found, beside what another study shows: `python -m` writes a page."""
