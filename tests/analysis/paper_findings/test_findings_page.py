@@ -51,7 +51,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ("encoders", "siglip"): -9.0,
             ("resampler", "mlp-avg"): 8.0,
             ("integration", "plain"): 0.0,
-            ("sampling", "uniform-few"): -12.0,
+            ("sampling", "uniform-4"): -12.0,
         },
     )
     (folder / "about.md").write_text("Trained on two cores.\n")
