@@ -12,6 +12,7 @@ from pathlib import Path
 from apollo_core.errors import ApolloError
 from apollo_core.redaction import redact
 from orchestrator.checkup.finding import Finding, broken, ok, warning
+from orchestrator.checkup.ray_address import require_ray
 from orchestrator.store import failures
 from orchestrator.store.scratch import scratch_folder
 from orchestrator.store.store import Store
@@ -39,6 +40,7 @@ def ray_cluster(address: str, store: Path) -> Iterator[Finding]:
     from orchestrator.engine.ray.nodes import ask_nodes
 
     try:
+        require_ray(address, patience=0.0)
         with _connected(address, None):
             nodes = ask_nodes(store)
     except ApolloError as error:

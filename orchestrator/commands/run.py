@@ -9,6 +9,9 @@ import typer
 
 from orchestrator.commands.options import DEFAULT_STORE, StorePath, SweepPath
 
+# A script may start the cluster's head just before the run.
+_RAY_STARTS_WITHIN = 20.0
+
 
 def run(
     sweep: SweepPath,
@@ -50,6 +53,7 @@ def run(
     store: StorePath = DEFAULT_STORE,
 ) -> None:
     """Run every stage that is not done. Stopped or killed, run the same again to go on."""
+    from orchestrator.checkup.ray_address import require_ray
     from orchestrator.cost.cost import plan_cost, plan_flops
     from orchestrator.cost.feature_bytes import plan_features
     from orchestrator.cost.memory import ASSUMED_DEVICE, plan_memory
@@ -70,6 +74,8 @@ def run(
 
     require_sweep_packages()
     wanted = load_sweep(sweep)
+    if address is not None:
+        require_ray(address, patience=_RAY_STARTS_WITHIN)
     opened = open_store(store)
     bring_manifests(wanted, opened.root)
     plan = build_plan(wanted, store=opened.root)

@@ -2,15 +2,20 @@
 
 import json
 import shutil
+import socket
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from packaging.specifiers import SpecifierSet
 from small_sweep import write
 
-from orchestrator.checkup import installation, machine
+from apollo_core.errors import BadInput
+from orchestrator.checkup import installation, machine, ray_address
 from orchestrator.checkup.filesystem import store_filesystem
+from orchestrator.checkup.ray_address import require_ray
 from orchestrator.checkup.services import tracking
 from orchestrator.cli import main
 from orchestrator.store.store import Store
@@ -109,3 +114,46 @@ def test_a_tracking_server_that_is_away_is_a_warning_without_its_password(tmp_pa
     assert "apollo sync" in found.mend
     (tmp_path / "mlflow.db").write_text("no database")
     assert tracking(None, Store(tmp_path)).state == "warning"
+
+
+def answering(listener, said):
+    """Take one connection and say this; `b""` says nothing and keeps it."""
+    line, _ = listener.accept()
+    with line:
+        line.recv(64)
+        if said:
+            line.sendall(said)
+        else:
+            line.recv(1)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "what listens there is not Ray"),
+        (b"", "it does not answer"),
+    ],
+)
+def test_what_listens_at_an_address_and_is_not_ray_is_told_at_once(said, told, monkeypatch):
+    monkeypatch.setattr(ray_address, "_TIMEOUT", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answering, args=(listener, said))
+        thread.start()
+        with pytest.raises(BadInput, match=told):
+            require_ray(f"127.0.0.1:{listener.getsockname()[1]}", patience=0.0)
+        thread.join()
+
+
+def test_a_cluster_that_is_away_is_told_within_seconds(apollo, tmp_path):
+    began = time.monotonic()
+    address = ("--address", "ray://127.0.0.1:1")
+    code, out, _ = apollo("doctor", *address, "--store", tmp_path / "store")
+    assert time.monotonic() - began < 10
+    assert code == 1
+    assert "127.0.0.1:1: cannot be reached (Connection refused)" in out
+    assert "-> check the address" in out
+
+
+@pytest.mark.parametrize("address", ["auto", "local", "head.example"])
+def test_addresses_that_ray_looks_up_are_left_to_ray(address):
+    require_ray(address, patience=0.0)
