@@ -3,7 +3,8 @@
 Run as `python -m apollo_core.media.decoder_process DEADLINE_S`. It reads requests from stdin and
 answers on stdout; a message is a JSON header and raw bytes, so nothing is ever unpickled:
 
-    {"do": "open", "path"}             -> {"frames": n, "duration"}      + n float64 frame starts, s
+    {"do": "open", "path"}             -> {"frames": n, "duration", "picture": [width, height]}
+                                                                         + n float64 frame starts, s
     {"do": "read", "indices", "size"}  -> {"shape": [n, size, size, 3]}  + uint8 pixels, RGB
     (nothing: once, at the start)      -> {"ready": true}
     whatever cannot be done            -> {"error": reason in words}
@@ -136,7 +137,12 @@ class Server:
         self.video = None
         self.video = OpenVideo(request["path"])
         starts, duration = self.video.times()
-        return encode({"frames": len(starts), "duration": duration}, starts.tobytes())
+        header = {
+            "frames": len(starts),
+            "duration": duration,
+            "picture": [self.video.width, self.video.height],
+        }
+        return encode(header, starts.tobytes())
 
     def _read(self, request: dict[str, Any]) -> list[bytes | memoryview]:
         if self.video is None:

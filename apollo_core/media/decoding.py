@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import IO, Any, TypeVar, cast
+from typing import IO, Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -52,6 +52,14 @@ class _DeadError(Exception):
 class _Reply:
     header: dict[str, Any]
     body: bytearray
+
+
+class _Opened(NamedTuple):
+    """Start of each frame and end of the last in seconds; width and height in pixels."""
+
+    starts: np.ndarray
+    duration: float
+    picture: tuple[int, int]
 
 
 class Decoder:
@@ -101,7 +109,8 @@ class Decoder:
         Raises:
             DecodeFailed: missing, empty, truncated, no video stream, no video, no answer in time.
         """
-        return self._attempt(path, lambda: self._open(path))
+        opened = self._attempt(path, lambda: self._open(path))
+        return opened.starts, opened.duration
 
     def read(self, path: str | Path, indices: Sequence[int], *, size: int) -> np.ndarray:
         """Frames by index (any order, repeats allowed), uint8 RGB, (len(indices), size, size, 3).
@@ -115,7 +124,7 @@ class Decoder:
         distinct = sorted(set(indices))
 
         def work() -> np.ndarray:
-            starts, _ = self._open(path)
+            starts = self._open(path).starts
             if distinct and not 0 <= distinct[0] <= distinct[-1] < len(starts):
                 raise DecodeFailed(path, f"has {len(starts)} frames, asked for {distinct}")
             return self._pixels(path, distinct, size)
@@ -157,7 +166,7 @@ class Decoder:
         self, path: str | Path, sampling: Sampling, size: int, *, center_only: bool
     ) -> ClipFrames:
         def work() -> ClipFrames:
-            starts, duration = self._open(path)
+            starts, duration, picture = self._open(path)
             if center_only:
                 clips = center_frame(starts, duration, frames_per_clip=sampling.frames_per_clip)
             else:
@@ -165,7 +174,9 @@ class Decoder:
             distinct = sorted({frame for clip in clips for frame in clip.frames})
             pixels = self._pixels(path, distinct, size)
             rate = realised(clips, starts)
-            return clip_frames(distinct, pixels, clips, duration=duration, rate=rate)
+            return clip_frames(
+                distinct, pixels, clips, duration=duration, rate=rate, picture=picture
+            )
 
         return self._attempt(path, work)
 
@@ -186,13 +197,15 @@ class Decoder:
             except _DeadError as error:
                 raise DecodeFailed(path, f"the decoder died on it, twice ({error})") from None
 
-    def _open(self, path: str | Path) -> tuple[np.ndarray, float]:
+    def _open(self, path: str | Path) -> _Opened:
         look(path)
         if self._child is None or self._child.poll() is not None:
             self._end_child()
             self._child = _start(self.deadline_s)
         reply = self._ask(self._child, path, {"do": "open", "path": str(path)})
-        return np.frombuffer(reply.body, dtype=np.float64), float(reply.header["duration"])
+        width, height = reply.header["picture"]
+        starts = np.frombuffer(reply.body, dtype=np.float64)
+        return _Opened(starts, float(reply.header["duration"]), (int(width), int(height)))
 
     def _pixels(self, path: str | Path, distinct: Sequence[int], size: int) -> np.ndarray:
         # A child that died since `_open` must not be replaced here: the new one has no video open.

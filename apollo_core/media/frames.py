@@ -19,6 +19,8 @@ class ClipFrames:
     `clips`: the spans and the moments asked, as sampled.
     `duration`: seconds; 0 for an image.
     `rate`: frames per second that were really had (`sampling.realised`); 0 for a still.
+    `picture`: width and height of the file's pictures in pixels, by which the padding of `pixels`
+    can be told (`media.letterbox`); (0, 0) where nobody has to know.
     """
 
     pixels: np.ndarray
@@ -26,6 +28,7 @@ class ClipFrames:
     clips: tuple[Clip, ...]
     duration: float
     rate: float
+    picture: tuple[int, int] = (0, 0)
 
     def stacked(self) -> np.ndarray:
         """All clips, uint8, shape (clips, frames_per_clip, size, size, 3); a copy."""
@@ -39,8 +42,9 @@ def clip_frames(
     *,
     duration: float,
     rate: float,
+    picture: tuple[int, int] = (0, 0),
 ) -> ClipFrames:
     """Put clips together from the frames with the indices `distinct` (ascending)."""
     pixels.setflags(write=False)  # entries of a cache are shared
     rows = np.searchsorted(np.asarray(distinct), np.array([clip.frames for clip in clips]))
-    return ClipFrames(pixels, rows, clips, duration, rate)
+    return ClipFrames(pixels, rows, clips, duration, rate, picture)
