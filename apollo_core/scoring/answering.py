@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from transformers import PreTrainedTokenizerBase
@@ -15,6 +15,9 @@ from apollo_core.scoring.asked_orders import Answer, by_likelihood, by_majority,
 from apollo_core.scoring.generating import generate
 from apollo_core.scoring.likelihood import score
 from apollo_core.stages.identity import Prompt, Scoring
+
+Write = Callable[[Sequence[Item]], list[str]]
+Score = Callable[[Sequence[Item]], list[list[float]]]
 
 
 def answer(
@@ -36,29 +39,45 @@ def answer(
         BadData: a question is longer than the language model takes.
         Diverged: the model's likelihoods are not finite.
     """
-    asked = [orders(item, rotations) for item in items]
-    flat = [each for one in asked for each in one]
     if scoring == "generate":
-        texts = iter(
-            generate(model, tokenizer, flat, shown, prompt=prompt, micro_batch=micro_batch)
+        return answer_by_writing(
+            items,
+            rotations,
+            lambda asked: generate(
+                model, tokenizer, asked, shown, prompt=prompt, micro_batch=micro_batch
+            ),
         )
-        written = [list(islice(texts, len(one))) for one in asked]
-        read = [
-            [parse_answer(text, each.options) for text, each in zip(said, one, strict=True)]
-            for said, one in zip(written, asked, strict=True)
-        ]
-        return [by_majority(*each) for each in zip(items, read, written, strict=True)]
-    scores = iter(
-        score(
+    return answer_by_likelihood(
+        items,
+        rotations,
+        lambda asked: score(
             model,
             tokenizer,
-            flat,
+            asked,
             shown,
             scoring=scoring,
             prompt=prompt,
             micro_batch=micro_batch,
-        )
+        ),
     )
+
+
+def answer_by_writing(items: Sequence[Item], rotations: int, write: Write) -> list[Answer]:
+    """One answer for each item, read from what `write` gives to it in each of its orders."""
+    asked = [orders(item, rotations) for item in items]
+    texts = iter(write([each for one in asked for each in one]))
+    written = [list(islice(texts, len(one))) for one in asked]
+    read = [
+        [parse_answer(text, each.options) for text, each in zip(said, one, strict=True)]
+        for said, one in zip(written, asked, strict=True)
+    ]
+    return [by_majority(*each) for each in zip(items, read, written, strict=True)]
+
+
+def answer_by_likelihood(items: Sequence[Item], rotations: int, score: Score) -> list[Answer]:
+    """One answer for each item, from the likelihoods that `score` gives in each of its orders."""
+    asked = [orders(item, rotations) for item in items]
+    scores = iter(score([each for one in asked for each in one]))
     return [
         by_likelihood(item, list(islice(scores, len(one))))
         for item, one in zip(items, asked, strict=True)

@@ -71,7 +71,7 @@ class Prefix:
             embedded = torch.cat([self.embedded.expand(len(rows), -1, -1), embedded], 1)
             here = torch.cat([~ahead, here], 1)
         else:
-            kept["past_key_values"] = _for_rows(self.cache, len(rows))
+            kept["past_key_values"] = for_rows(self.cache, len(rows))
         with head_only(self.model.llm, here):
             logits = self.model.llm(
                 inputs_embeds=embedded,
@@ -183,8 +183,8 @@ def _cache(llm: PreTrainedModel, embedded: Float[Tensor, "1 length hidden"]) -> 
     if "past_key_values" not in takes or llm._is_stateful:
         return None  # state-space models; the oldest transformers
     cache = DynamicCache(config=llm.config)
-    if any(type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer) for layer in cache.layers):
-        return None  # a state that has swallowed its positions cannot be given to several rows
+    if not can_be_shared(cache):
+        return None
     nowhere = torch.zeros(1, embedded.shape[1] - 1, dtype=torch.bool, device=embedded.device)
     attended = torch.ones(embedded.shape[:2], dtype=torch.long, device=embedded.device)
     with head_only(llm, nowhere):
@@ -194,11 +194,21 @@ def _cache(llm: PreTrainedModel, embedded: Float[Tensor, "1 length hidden"]) -> 
             past_key_values=cache,
             use_cache=True,
         )
-    whole = all(layer.is_initialized for layer in _layers(cache))  # not where layers share theirs
-    return cache if whole and cache.get_seq_length() == embedded.shape[1] else None
+    return cache if is_whole(cache, embedded.shape[1]) else None
 
 
-def _for_rows(cache: DynamicCache, rows: int) -> DynamicCache:
+def can_be_shared(cache: DynamicCache) -> bool:
+    """Whether rows can share it: a state that has swallowed its positions cannot be shared."""
+    return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in cache.layers)
+
+
+def is_whole(cache: DynamicCache, length: int) -> bool:
+    """Whether a forward over `length` positions left all of them; not where layers share theirs."""
+    filled = all(layer.is_initialized for layer in _layers(cache))
+    return filled and cache.get_seq_length() == length
+
+
+def for_rows(cache: DynamicCache, rows: int) -> DynamicCache:
     """The cache as each of `rows` rows finds it; a layer that grows leaves the original alone."""
     own = copy(cache)
     layers = [copy(layer) for layer in _layers(cache)]

@@ -17,7 +17,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 from apollo_core.design import Integration, Joining, MemoryBank, Resampler, Sampling
 from apollo_core.frozen import Frozen
 
-STAGE_VERSIONS: dict[str, int] = {"pretrain": 2, "train": 3, "evaluate": 3}
+STAGE_VERSIONS: dict[str, int] = {"pretrain": 2, "train": 3, "evaluate": 3, "external": 1}
 
 Precision = Literal["float32", "bfloat16"]
 # `shuffled`: the video's frames in a random order (`apollo_core.media.shuffling`).
@@ -37,6 +37,8 @@ BenchmarkFormat = Literal[
 Scoring = Literal["letters", "options", "generate"]
 Prompt = Literal["question-v1", "lettered-v1"]
 BadMedia = Literal["stop", "skip"]
+# How an external model gets a video's frames: as one video, or as that many images.
+FramesAs = Literal["video", "images"]
 Exhausted = Literal["repeat", "end"]
 
 
@@ -160,6 +162,30 @@ class EvaluateIdentity(Frozen):
     format: BenchmarkFormat = "items"
 
 
+class ExternalIdentity(Frozen):
+    """A model of somebody else on one benchmark, asked as `EvaluateIdentity` asks ours.
+
+    `sampling` has clips of one frame. `frame_side`: the long side, in pixels, at which whole frames
+    are decoded; the model's own processor takes them from there.
+    """
+
+    kind: Literal["external"] = "external"
+    model: Part
+    seed: NonNegativeInt
+    sampling: Sampling
+    frames_as: FramesAs
+    frame_side: PositiveInt
+    benchmark: str
+    regimes: Annotated[tuple[Regime, ...], Field(min_length=1)]
+    scoring: Scoring
+    prompt: Prompt
+    bad_media: BadMedia = "stop"
+    precision: Precision = "float32"
+    rotations: Annotated[int, Field(ge=1, le=26)] = 1
+    format: BenchmarkFormat = "items"
+
+
 StageIdentity = Annotated[
-    PretrainIdentity | TrainIdentity | EvaluateIdentity, Field(discriminator="kind")
+    PretrainIdentity | TrainIdentity | EvaluateIdentity | ExternalIdentity,
+    Field(discriminator="kind"),
 ]

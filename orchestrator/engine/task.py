@@ -16,7 +16,7 @@ from orchestrator.cost.memory import StageMemory
 from orchestrator.plan.plan import Plan, StageNode, stage_payload
 from orchestrator.store.store import Store
 
-Kind = Literal["pretrain", "train", "evaluate"]
+Kind = Literal["pretrain", "train", "evaluate", "external"]
 
 
 class StageTask(Frozen):
@@ -58,7 +58,7 @@ class StageTask(Frozen):
 
     @property
     def kind(self) -> Kind:
-        """`pretrain`, `train` or `evaluate`."""
+        """`pretrain`, `train`, `evaluate` or `external`."""
         return self.identity.kind
 
     def payload(self) -> dict[str, JsonValue]:

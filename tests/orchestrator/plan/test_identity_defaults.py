@@ -33,6 +33,13 @@ DEFAULTS = {
         "rotations": 1,
         "format": "items",
     },
+    identity.ExternalIdentity: {
+        "kind": "external",
+        "bad_media": "stop",
+        "precision": "float32",
+        "rotations": 1,
+        "format": "items",
+    },
     design.FpsSampling: {},
     design.UniformSampling: {},
     design.MlpAvgResampler: {},
@@ -63,7 +70,12 @@ def test_defaults_of_identity_fields_never_change(model):
 
 
 def test_the_versions_that_these_defaults_belong_to():
-    assert identity.STAGE_VERSIONS == {"pretrain": 2, "train": 3, "evaluate": 3}
+    assert identity.STAGE_VERSIONS == {
+        "pretrain": 2,
+        "train": 3,
+        "evaluate": 3,
+        "external": 1,
+    }
 
 
 def test_a_stage_key_is_the_same_on_every_machine_and_in_every_release():
