@@ -13,7 +13,6 @@ from apollo_core.errors import ApolloError
 from apollo_core.redaction import redact
 from orchestrator.checkup.finding import Finding, broken, ok, warning
 from orchestrator.checkup.ray_address import require_ray
-from orchestrator.store import failures
 from orchestrator.store.scratch import scratch_folder
 from orchestrator.store.store import Store
 
@@ -84,6 +83,7 @@ def _connected(address: str | None, cpus: int | None) -> Iterator[None]:
 def tracking(uri: str | None, store: Store) -> Finding:
     """The MLflow server, or the store's own database."""
     from orchestrator.tracking.tracking_database import damage, database
+    from orchestrator.tracking.unreachable import why_unreachable
 
     if uri is None:
         path = database(store)
@@ -96,7 +96,7 @@ def tracking(uri: str | None, store: Store) -> Finding:
         _ask_tracking(uri)
     except Exception as error:  # MLflow's, the network's or a database driver's
         mend = "a run goes on without it, and `apollo sync` catches up; check address and access"
-        said = failures.one_line(error)[:300]
+        said = redact(why_unreachable(error))[:300]
         return warning(f"tracking {redact(uri)} cannot be reached: {said}", mend)
     return ok(f"tracking {redact(uri)} answers")
 

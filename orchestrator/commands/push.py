@@ -27,6 +27,7 @@ def push(
     store: StorePath = DEFAULT_STORE,
 ) -> None:
     """Copy a sweep's finished stages to a bucket; what is there is left. Again goes on."""
+    from apollo_core.errors import BadInput
     from orchestrator.commands.exchanged import asked_for, tell
     from orchestrator.exchange.bucket import Bucket
     from orchestrator.exchange.push import push as send
@@ -39,6 +40,11 @@ def push(
     record = known_sweep(sweep, opened)
     bucket = Bucket(url)
     keys = asked_for(record, only)
+    if not any(opened.is_done(key) for key in keys):
+        raise BadInput(
+            f"nothing to push: none of {len(keys)} stages of {record.name} is finished in "
+            f"{opened.root}; run the sweep first, or check --store"
+        )
     bucket.prepare()
     with make_progress().counting(f"pushing to {bucket.name}, stages") as count:
         report = send(keys, opened, bucket, workers=workers, on_progress=count)

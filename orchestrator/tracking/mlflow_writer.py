@@ -313,6 +313,8 @@ def _taken_up(run: Run) -> _TrackedRun:
 
 def open_client(uri: str) -> MlflowClient:
     """A client of the server at `uri` that gives up quickly and says nothing."""
+    if not uri.startswith(("http:", "https:", "sqlite:")):
+        _require_database(uri)
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     from mlflow.tracking import MlflowClient
@@ -320,6 +322,13 @@ def open_client(uri: str) -> MlflowClient:
     for name in ("alembic", "mlflow"):  # after the import, which sets them
         logging.getLogger(name).setLevel(logging.ERROR)
     return MlflowClient(tracking_uri=uri)
+
+
+def _require_database(uri: str) -> None:
+    """Raise what a database that is away says, where MLflow would ask it for minutes."""
+    from sqlalchemy import NullPool, create_engine
+
+    create_engine(uri, poolclass=NullPool).connect().close()
 
 
 def open_own(store: Store) -> MlflowClient:

@@ -19,12 +19,12 @@ from filelock import FileLock, Timeout
 from apollo_core.errors import ApolloError
 from apollo_core.redaction import redact
 from orchestrator.files import read_json, write_atomically
-from orchestrator.store.failures import one_line
 from orchestrator.store.store import Store
 from orchestrator.store.sweep_record import SweepRecord, sweep_folder
 from orchestrator.tracking.kept_report import kept_report
 from orchestrator.tracking.mlflow_writer import MlflowWriter
 from orchestrator.tracking.tracking_database import database, default_uri
+from orchestrator.tracking.unreachable import why_unreachable
 
 # Long enough for whole batches, well within the half minute that the view may be late.
 _EVERY = 10.0
@@ -120,7 +120,7 @@ class Tracker:
                 except Timeout:
                     pass  # another driver of this sweep on this store writes the view
                 except Exception as error:
-                    self._problem = one_line(error)
+                    self._problem = why_unreachable(error)
                 if last:
                     break
                 self._stop.wait(_EVERY)
@@ -163,7 +163,10 @@ def _writing(record: SweepRecord, store: Store, uri: str) -> Iterator[MlflowWrit
     except Timeout:
         raise TrackingError(f"another process is writing the view of {record.name}") from None
     except Exception as error:
-        raise TrackingError(f"tracking at {redact(uri)}: {one_line(error)}") from error
+        raise TrackingError(
+            f"the tracking server {redact(uri)} cannot be written to: {why_unreachable(error)}; the "
+            "store has everything, so sync again when it is back"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -277,6 +277,16 @@ def test_a_bucket_that_nothing_was_pushed_to_is_said_to_be_so(ran, url, apollo):
     assert "nothing was pushed there" in err
 
 
+def test_where_nothing_is_finished_nothing_is_made_and_the_store_is_named(ran, apollo, tmp_path):
+    sweep, _ = ran
+    words = ((tmp_path / "new").as_uri(), "--store", tmp_path / "other store")
+    code, _, err = apollo("push", sweep, *words)
+    assert code == 2
+    assert "nothing to push: none of" in err
+    assert "other store; run the sweep first, or check --store" in err
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(("bad", "told"), [("bucket/x", "no URL"), ("nope://x", "not known")])
 def test_what_is_no_url_of_a_store_is_refused(ran, apollo, bad, told):
     sweep, store = ran

@@ -240,8 +240,12 @@ def test_a_server_that_is_down_fails_and_delays_nothing(finished, dead_server, m
     assert "secret" not in behind
 
 
-def test_sync_to_a_server_that_refuses_says_so_without_the_password(finished):
+@pytest.mark.parametrize("scheme", ["http", "postgresql+pg8000"])
+def test_sync_to_a_server_that_is_down_says_so_in_one_line_without_the_password(finished, scheme):
     _, store, record = finished
     with pytest.raises(TrackingError) as raised:
-        sync(record, store, "http://user:secret@127.0.0.1:1")
-    assert "secret" not in str(raised.value)
+        sync(record, store, f"{scheme}://user:secret@127.0.0.1:1/x")
+    assert str(raised.value) == (
+        f"the tracking server {scheme}://***@127.0.0.1:1/x cannot be written to: Connection "
+        "refused; the store has everything, so sync again when it is back"
+    )
