@@ -17,7 +17,7 @@ import torch
 
 from apollo_core.execution import Execution
 
-_PACKAGES = ("torch", "transformers", "numpy", "decord2", "decord", "pillow")
+_PACKAGES = ("torch", "transformers", "numpy", "av", "decord2", "torchcodec", "pillow")
 
 
 def where_computed(execution: Execution, device: torch.device, *, size: int) -> str:

@@ -11,12 +11,12 @@ from queue import SimpleQueue
 from typing import Any, Literal
 
 from apollo_core.errors import BadData, DecodeFailed
-from apollo_core.media.decoder_process import NO_VIDEO_STREAM
 from apollo_core.media.decoding import DEADLINE_S, Decoder
 from apollo_core.media.images import read_image
 from apollo_core.media.manifest import media_of
 from apollo_core.media.manifest_record import Medium
 from apollo_core.media.remote_media import is_remote, medium_size
+from apollo_core.media.video_file import NO_VIDEO_STREAM
 
 State = Literal["usable", "missing", "empty", "audio_only", "unreadable"]
 NAMED = 5  # bad files that one message names

@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 from apollo_core.design import FpsSampling, UniformSampling
 from apollo_core.errors import DecodeFailed, StageFailed
-from apollo_core.media.decoder_process import NO_VIDEO_STREAM
+from apollo_core.media.video_file import NO_VIDEO_STREAM
 from apollo_core.media.decoding import Decoder
 from apollo_core.media.frame_cache import FrameCache
 from apollo_core.media.letterbox import letterbox
@@ -217,7 +217,7 @@ def test_missing_and_unusable_files_say_what_is_wrong_with_them(decoder, tmp_pat
         assert caught.value.path == tmp_path / name
 
 
-def test_a_truncated_file_that_decord_would_open_is_refused(decoder, truncated):
+def test_a_truncated_file_that_ffmpeg_would_open_is_refused(decoder, truncated):
     with pytest.raises(DecodeFailed, match="is truncated: at least"):
         decoder.timestamps(truncated)
 
@@ -270,7 +270,7 @@ def test_a_child_whose_parent_is_gone_ends_even_while_it_hangs(tmp_path):
         "import os, sys\n"
         "from apollo_core.media import decoder_process\n"
         "decoder_process.ORPHAN_GRACE_S = 0.2\n"
-        "sys.argv = ['decoder', '0.3']\n"
+        "sys.argv = ['decoder', '0.3', 'pyav']\n"
         "decoder_process.main()\n"
     )
     from apollo_core.media.decoder_process import encode
@@ -291,7 +291,8 @@ def test_the_child_loads_no_torch_and_survives_a_strange_working_directory(
     with Decoder() as decoder:
         assert len(decoder.timestamps(path)[0]) == 4
         maps = Path(f"/proc/{child_of(decoder)}/maps").read_text()
-    assert "decord" in maps
+    assert "libavcodec" in maps
+    assert "decord" not in maps
     assert "torch" not in maps
 
 
