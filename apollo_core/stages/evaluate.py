@@ -70,6 +70,7 @@ def _evaluate(identity: EvaluateIdentity, context: StageContext, peers: Peers) -
             size=model.input_size,
             memory=identity.model.memory,
             frozen=model,
+            decoder=identity.decoder,
         ) as readers,
         torch.autocast(device.type, torch.bfloat16, enabled=half),
     ):

@@ -11,6 +11,7 @@ from apollo_core.features.feature_keeper import FeatureKeeper, feature_keeper
 from apollo_core.media.decoding import Decoder
 from apollo_core.media.frame_cache import FrameCache
 from apollo_core.media.reader import MediaReader
+from apollo_core.media.video_file import DEFAULT_DECODER, DecoderName
 from apollo_core.model import VideoLMM
 from apollo_core.stages.context import StageContext
 
@@ -26,6 +27,7 @@ def media_readers(
     size: int,
     memory: MemoryBank | None = None,
     frozen: VideoLMM | None = None,
+    decoder: DecoderName = DEFAULT_DECODER,
 ) -> Iterator[list[MediaReader]]:
     """`execution.workers` readers (at least one), each with a decoder that ends with the block.
 
@@ -36,7 +38,9 @@ def media_readers(
     cache = frame_cache(execution)
     with ExitStack() as stack:
         decoders = [
-            stack.enter_context(Decoder(deadline_s=execution.decode_deadline_s, cache=cache))
+            stack.enter_context(
+                Decoder(deadline_s=execution.decode_deadline_s, cache=cache, decoder=decoder)
+            )
             for _ in range(max(1, execution.workers))
         ]
         kept = stack.enter_context(kept_features(context, frozen)) if frozen is not None else None

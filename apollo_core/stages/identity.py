@@ -16,6 +16,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from apollo_core.design import Integration, Joining, MemoryBank, Resampler, Sampling
 from apollo_core.frozen import Frozen
+from apollo_core.media.video_file import DEFAULT_DECODER, DecoderName
 
 STAGE_VERSIONS: dict[str, int] = {"pretrain": 2, "train": 3, "evaluate": 3, "external": 1}
 
@@ -117,7 +118,8 @@ class ModelIdentity(Frozen):
 class TrainIdentity(Frozen):
     """One stage of a schedule: a rate per module, data, length.
 
-    `exhausted`: data that run out are gone through again, or end the stage early.
+    `decoder`: of videos; pictures of some differ. `exhausted`: data that run out are gone through
+    again, or end the stage early.
     """
 
     kind: Literal["train"] = "train"
@@ -133,6 +135,7 @@ class TrainIdentity(Frozen):
     clip_norm: PositiveFloat = 1.0
     bad_media: BadMedia = "stop"
     precision: Precision = "float32"
+    decoder: DecoderName = DEFAULT_DECODER
     exhausted: Exhausted = "repeat"
 
     @property
@@ -160,6 +163,7 @@ class EvaluateIdentity(Frozen):
     precision: Precision = "float32"
     rotations: Annotated[int, Field(ge=1, le=26)] = 1
     format: BenchmarkFormat = "items"
+    decoder: DecoderName = DEFAULT_DECODER
 
 
 class ExternalIdentity(Frozen):
@@ -183,6 +187,7 @@ class ExternalIdentity(Frozen):
     precision: Precision = "float32"
     rotations: Annotated[int, Field(ge=1, le=26)] = 1
     format: BenchmarkFormat = "items"
+    decoder: DecoderName = DEFAULT_DECODER
 
 
 StageIdentity = Annotated[

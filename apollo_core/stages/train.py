@@ -141,6 +141,7 @@ def _feeder(
         size=model.input_size,
         memory=design.memory,
         frozen=None if identity.lr.vision > 0 else model,
+        decoder=identity.decoder,
     ) as readers:
         feeder = Feeder(
             [[sample for own in sets for sample in own] for sets in data],

@@ -1,7 +1,7 @@
 """What features of frozen encoders are called: by all that decides what they are.
 
 A key hashes the encoder's weights (its part, or the stage that trained it last), the clips that it
-is shown, and the precision. Which medium, and on which kind of machine the features were computed,
+is shown and what decodes them, and the precision. Which medium, and on which kind of machine the features were computed,
 is told apart inside (`apollo_core.features`).
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from apollo_core.design import Sampling
 from apollo_core.features.feature_use import FEATURES_VERSION, EncoderKeys
+from apollo_core.media.video_file import DEFAULT_DECODER
 from apollo_core.stages.identity import EvaluateIdentity, TrainIdentity
 from orchestrator.canonical import digest
 from orchestrator.plan.plan import Plan, StageNode
@@ -29,6 +30,8 @@ def feature_keys(plan: Plan, node: StageNode) -> tuple[EncoderKeys, ...]:
         "version": FEATURES_VERSION,
         "frames_per_clip": identity.model.frames_per_clip,
         "precision": identity.precision,
+        # Left out as a default is, so that what is kept of the default decoder's frames is found.
+        **({"decoder": identity.decoder} if identity.decoder != DEFAULT_DECODER else {}),
     }
     found: list[EncoderKeys] = []
     for place, part in enumerate(identity.model.encoders):

@@ -231,6 +231,7 @@ class _Builder:
             exhausted=spec.exhausted,
             bad_media=self.sweep.data.bad_media,
             precision=self.sweep.execution.precision,
+            decoder=self.sweep.data.decoder,
         )
         parents = {**model.parents, **previous}
         locations = {**model.locations, **places}
@@ -253,6 +254,7 @@ class _Builder:
             bad_media=self.sweep.data.bad_media,
             precision=self.sweep.execution.precision,
             format=manifest.form,
+            decoder=self.sweep.data.decoder,
         )
         locations = {**model.locations, manifest.fingerprint: manifest.location}
         parents = {**model.parents, **previous}

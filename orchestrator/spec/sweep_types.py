@@ -27,6 +27,7 @@ from pydantic import (
 from apollo_core.design import MODALITIES, Count, SampleCount
 from apollo_core.execution import Execution
 from apollo_core.frozen import Frozen
+from apollo_core.media.video_file import DEFAULT_DECODER, DecoderName
 from apollo_core.microworld.spec import WorldSpec
 from apollo_core.object_store import is_url
 from apollo_core.redaction import has_credentials, redact
@@ -228,6 +229,8 @@ class Data(Frozen):
         bad_media: stop before training, or skip and count.
         mean_seconds: mean length of a video, for the plan's cost estimate only; absent = the
             middle of the microworld's lengths, or a minute.
+        decoder: of videos; `decord` and `torchcodec` are slower, and there to compare with.
+            Microworld parts are pretrained by the default one always.
     """
 
     root: str | None = None
@@ -237,6 +240,7 @@ class Data(Frozen):
     pretraining: PretrainingSets = PretrainingSets()
     bad_media: BadMedia = "stop"
     mean_seconds: Seconds | None = None
+    decoder: DecoderName = DEFAULT_DECODER
 
     @model_validator(mode="after")
     def _somewhere(self) -> Data:
