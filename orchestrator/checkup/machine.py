@@ -50,10 +50,20 @@ def _gpus() -> Iterator[Finding]:
 
 def gpu_lines() -> list[str]:
     """Name, memory and its use of each NVIDIA GPU, as its driver tells."""
-    query = "--query-gpu=name,memory.total,memory.used"
+    return _asked_of_driver("name,memory.total,memory.used")
+
+
+def least_gpu_bytes() -> float:
+    """Memory of the smallest NVIDIA GPU here; 0 = there is none."""
+    told = [line.split() for line in _asked_of_driver("memory.total")]
+    return min((float(mib) * 2**20 for mib, *_ in told if mib.isdigit()), default=0.0)
+
+
+def _asked_of_driver(fields: str) -> list[str]:
+    """A line for each NVIDIA GPU."""
     try:
         said = subprocess.run(
-            ["nvidia-smi", query, "--format=csv,noheader"],
+            ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"],
             capture_output=True,
             text=True,
             timeout=20,

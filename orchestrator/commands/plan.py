@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.commands.gpu_memory import GpuMemory, gpu_bytes
 from orchestrator.commands.options import DEFAULT_STORE, AsJson, StorePath, SweepPath
 
 if TYPE_CHECKING:
@@ -39,21 +40,19 @@ def plan(
         float | None,
         typer.Option("--gpus", min=1, help="of your cluster: how long the sweep takes at least"),
     ] = None,
-    gpu_memory: Annotated[
-        str, typer.Option("--gpu-memory", help="of one of your GPUs, such as 80GB")
-    ] = "80GB",
+    gpu_memory: GpuMemory = None,
 ) -> None:
     """Show variants, stages, what is shared and what it costs; touches nothing."""
     from orchestrator.cost.cost import plan_cost, plan_flops
     from orchestrator.cost.feature_bytes import plan_features
-    from orchestrator.cost.memory import plan_memory
+    from orchestrator.cost.planned_memory import plan_memory
     from orchestrator.cost.speeds import measure_speeds
     from orchestrator.plan.graph import build_plan
     from orchestrator.plan.plan_json import features_document, plan_document
     from orchestrator.spec.sweep_file import load_sweep
     from orchestrator.store.store import open_store
 
-    device = _bytes(gpu_memory)
+    device = gpu_bytes(gpu_memory, here=False)
     root = open_store(store).root
     planned = build_plan(load_sweep(sweep), store=root)
     before = build_plan(load_sweep(against), store=root) if against else None
@@ -85,16 +84,6 @@ def plan(
         both = (*before.stages.values(), *planned.stages.values())
         places = {name: place for node in both for name, place in node.locations.items()}
         show_changes(console, plan_changes(before, planned), cost, places)
-
-
-def _bytes(given: str) -> int:
-    from apollo_core.byte_sizes import parse_bytes
-    from apollo_core.errors import BadInput
-
-    try:
-        return parse_bytes(given)
-    except ValueError as error:
-        raise BadInput(f"--gpu-memory: {error}") from None
 
 
 def _changes(before: Plan, after: Plan) -> dict[str, object]:

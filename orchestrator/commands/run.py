@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from orchestrator.commands.gpu_memory import GpuMemory, gpu_bytes
 from orchestrator.commands.options import DEFAULT_STORE, StorePath, SweepPath
 
 # A script may start the cluster's head just before the run.
@@ -50,13 +51,14 @@ def run(
             help="POST a message there when a stage is given up and at the end",
         ),
     ] = None,
+    gpu_memory: GpuMemory = None,
     store: StorePath = DEFAULT_STORE,
 ) -> None:
     """Run every stage that is not done. Stopped or killed, run the same again to go on."""
     from orchestrator.checkup.ray_address import require_ray
     from orchestrator.cost.cost import plan_cost, plan_flops
     from orchestrator.cost.feature_bytes import plan_features
-    from orchestrator.cost.memory import ASSUMED_DEVICE, plan_memory
+    from orchestrator.cost.planned_memory import plan_memory
     from orchestrator.cost.speeds import measure_speeds
     from orchestrator.doctor import require_sweep_packages
     from orchestrator.engine.local_engine import LocalEngine
@@ -74,6 +76,7 @@ def run(
 
     require_sweep_packages()
     wanted = load_sweep(sweep)
+    device = gpu_bytes(gpu_memory, here=address is None)
     if address is not None:
         require_ray(address, patience=_RAY_STARTS_WITHIN)
     opened = open_store(store)
@@ -100,7 +103,7 @@ def run(
                 seconds={key: stage.seconds for key, stage in cost.stages.items()},
                 flops=flops,
                 features=features.use(str(opened.features)),
-                memory=plan_memory(plan, device=ASSUMED_DEVICE),
+                memory=plan_memory(plan, device=device),
                 one_at_a_time=engine == "local",
             ),
             progress=progress,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from orchestrator.cost.memory import AUTO_SIZES, Sharding, StageMemory, stage_memory
+from orchestrator.cost.memory import Sharding, StageMemory
 from orchestrator.cost.model_sizes import ModelSizes
+from orchestrator.cost.planned_memory import AUTO_SIZES, stage_memory
 from orchestrator.plan.plan import Plan, StageNode, Variant
 
 # Devices that are tried for a stage, doubled from one.

@@ -13,6 +13,7 @@ from apollo_core.frozen import Frozen
 from apollo_core.stages.identity import StageIdentity
 from orchestrator.canonical import canonical
 from orchestrator.cost.memory import StageMemory
+from orchestrator.cost.planned_memory import is_fitted
 from orchestrator.plan.plan import Plan, StageNode, stage_payload
 from orchestrator.store.store import Store
 
@@ -81,11 +82,14 @@ def task_of(
         node, plan, store: the stage, and where it belongs.
         seconds: how long it is planned to take.
         features: what it may keep and read of frozen encoders' features.
-        memory: planned for each of its GPUs; decides what `sharding: auto` is.
+        memory: planned for each of its GPUs; decides what `auto` is of `sharding`, and of
+            `micro_batch` on a GPU.
     """
     execution = plan.sweep.execution.execution
     if memory is not None and node.processes > 1 and execution.sharding == "auto":
         execution = execution.model_copy(update={"sharding": memory.sharding})
+    if memory is not None and memory.total and is_fitted(node, execution):
+        execution = execution.model_copy(update={"micro_batch": memory.micro_batch})
     return StageTask(
         key=node.key,
         label=node.label,

@@ -164,8 +164,8 @@ def _writing(record: SweepRecord, store: Store, uri: str) -> Iterator[MlflowWrit
         raise TrackingError(f"another process is writing the view of {record.name}") from None
     except Exception as error:
         raise TrackingError(
-            f"the tracking server {redact(uri)} cannot be written to: {why_unreachable(error)}; the "
-            "store has everything, so sync again when it is back"
+            f"the tracking server {redact(uri)} cannot be written to: {why_unreachable(error)}; "
+            "the store has everything, so sync again when it is back"
         ) from error
 
 

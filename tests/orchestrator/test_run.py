@@ -18,7 +18,7 @@ from tiny_sweeps import (
 
 from apollo_core.errors import BadInput
 from orchestrator.cost.cost import plan_cost, plan_flops
-from orchestrator.cost.memory import plan_memory
+from orchestrator.cost.planned_memory import plan_memory
 from orchestrator.cost.speeds import Speeds
 from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.local_engine import LocalEngine

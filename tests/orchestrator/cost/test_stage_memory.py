@@ -26,15 +26,12 @@ from apollo_core.scoring.prefix import beginnings
 from apollo_core.training.block_options import recompute_activations
 from apollo_core.training.loop import Recipe, train
 from apollo_core.training.packing import pack, prepare_attention
-from orchestrator.cost.activations import VISION, Load
 from orchestrator.cost.devices_needed import devices_needed
-from orchestrator.cost.memory import (
-    evaluation_memory,
-    plan_memory,
-    stage_memory,
-    training_memory,
-)
+from orchestrator.cost.load_bytes import Load
+from orchestrator.cost.memory import evaluation_memory, training_memory
 from orchestrator.cost.model_sizes import ModelSizes
+from orchestrator.cost.planned_memory import plan_memory, stage_memory
+from orchestrator.cost.towers import VISION
 from orchestrator.engine.task import task_of
 from orchestrator.store.store import open_store
 
@@ -282,3 +279,35 @@ def test_a_stage_is_handed_out_with_its_memory_and_with_the_sharding_that_it_nee
         task = task_of(node, plan, store, seconds=1.0, memory=memory)
         assert task.memory == memory.total > 0
         assert task.execution.sharding == sharding
+
+
+def micro_batches(folder, changes, *, device):
+    """What each step of the base variant is handed out with on devices of these bytes."""
+    plan = planned(folder, {"scales/xs/resources": {"gpus": 1}} | changes)
+    memory, store = plan_memory(plan, device=device), open_store(folder / "store")
+    return {
+        step: task_of(
+            plan.stages[key], plan, store, seconds=1.0, memory=memory[key]
+        ).execution.micro_batch
+        for step, key in plan.variant("base@xs#0").steps.items()
+    }
+
+
+def test_on_a_gpu_a_stage_begins_with_the_largest_micro_batch_that_is_planned_to_fit(tmp_path):
+    large = {"schedules/two-stage/1/batch_size": 64}
+    assert micro_batches(tmp_path, large, device=80 * GB)["sft"] == 32
+    plan = planned(tmp_path, {"scales/xs/resources": {"gpus": 1}} | large)
+    variant = plan.variant("base@xs#0")
+    node, sizes = plan.stages[variant.steps["sft"]], ModelSizes.of(plan, variant)
+    device = stage_memory(plan, node, sizes, micro_batch=4).total / 0.89
+    assert micro_batches(tmp_path, large, device=device)["sft"] == 4
+    half = large | {"scales/xs/resources": {"gpus": 0.5}}
+    assert micro_batches(tmp_path, half, device=2 * device)["sft"] == 4
+    assert micro_batches(tmp_path, large, device=1000)["sft"] == 1
+
+
+def test_an_asked_micro_batch_and_one_on_processors_stay_as_they_are(tmp_path):
+    asked = micro_batches(tmp_path, {"execution/micro_batch": 3}, device=80 * GB)
+    assert set(asked.values()) == {3}
+    for changes in ({"scales/xs/resources": {"gpus": 0}}, {"execution/device": "cpu"}):
+        assert set(micro_batches(tmp_path, changes, device=80 * GB).values()) == {"auto"}
