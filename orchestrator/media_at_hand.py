@@ -30,7 +30,7 @@ def check_media(plan: Plan, store: Store, missing: list[str], progress: Progress
 
     A generated world needs no check, and with `bad_media: skip` the stages skip and count.
     """
-    if plan.world is not None or plan.sweep.data.bad_media == "skip":
+    if plan.world is not None or plan.sweep.data.skips_bad_media == "skip":
         return
     folder = sweep_folder(store, plan.name)
     known = read_json(folder / "checked-media.json") or {}

@@ -1,6 +1,7 @@
 """Read manifests: the conversations to train on, the questions to be scored on.
 
-A manifest is JSONL in UTF-8, one record per line. Media paths are relative to a media root.
+A manifest is JSONL in UTF-8, one record per line; of conversations it may be a JSON list, Parquet
+or shards too (`apollo_core.training_files`). Media paths are relative to a media root.
 
 Training, one LLaVA-style conversation per line, with `video` or `videos`, `image` or `images`, one
 of each or none; each `<video>` or `<image>` in human text is the next file of its kind:
@@ -24,9 +25,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple
 
 from apollo_core.benchmark_files.formats import (
     OWN,
@@ -34,28 +34,40 @@ from apollo_core.benchmark_files.formats import (
     format_of,
     questions_of,
 )
-from apollo_core.benchmark_files.rows import Row, rows_of
+from apollo_core.benchmark_files.rows import rows_of
 from apollo_core.errors import BadInput, DataMissing
-from apollo_core.media.manifest_record import BadRecordError, Item, Medium, Sample, sample_of
+from apollo_core.media.manifest_record import BadRecordError, Item, Medium
 from apollo_core.media.remote_media import medium_size
 from apollo_core.stages.identity import BenchmarkFormat
+from apollo_core.training_files.bad_rows import BadRows, used_already
+from apollo_core.training_files.conversations import (
+    Conversations,
+    conversations_digest,
+    digest_of,
+    holds_conversations,
+    read_conversations,
+)
+from apollo_core.training_files.exclusion import Exclusion, excluded_digest
+from apollo_core.training_files.held_media import held
 
-Record = TypeVar("Record", Sample, Item)
-# A file, a place in it, and what makes the record there or raises BadRecordError.
-Coming = tuple[Path, tuple[str, Callable[[], Record]]]
+# A file, a place in it, and what makes the question there or raises BadRecordError.
+Coming = tuple[Path, tuple[str, Callable[[], Item]]]
 
-BAD_LINES_SHOWN = 10
 MISSING_SHOWN = 5
 
 
-def read_manifest(path: str | Path) -> tuple[Sample, ...]:
-    """The conversations of a training manifest, in file order.
+def read_manifest(path: str | Path, root: str | Path | None = None) -> Conversations:
+    """The conversations of a training set, in the order of its files.
+
+    Args:
+        path: a file, a folder of shards, or a pattern (`apollo_core.training_files.places`).
+        root: the folder that media paths start from; it names media inside of shards.
 
     Raises:
         DataMissing: there is no such file.
         BadInput: naming file, line and what is wrong, for the first bad lines.
     """
-    return tuple(_each(Path(path), _samples(Path(path))))
+    return read_conversations(Path(path), None if root is None else Path(root))
 
 
 def read_benchmark(path: str | Path, form: BenchmarkFormat = OWN) -> tuple[Item, ...]:
@@ -71,33 +83,74 @@ def read_benchmark(path: str | Path, form: BenchmarkFormat = OWN) -> tuple[Item,
     return tuple(_each(Path(path), questions_of(Path(path), form)))
 
 
-def media_of(path: str | Path, form: BenchmarkFormat | None = None) -> tuple[Medium, ...]:
+def media_of(
+    path: str | Path,
+    form: BenchmarkFormat | None = None,
+    root: str | Path | None = None,
+    exclusion: Exclusion | None = None,
+) -> tuple[Medium, ...]:
     """Every distinct medium of either sort of manifest, in order of appearance.
 
     Without `form`, a manifest whose first record has `options`, or looks like a public file of
     benchmarks, is one. Raises as `read_benchmark`.
     """
     path = Path(path)
-    if form is None and not _is_benchmark(path):
-        samples = _each(path, _samples(path))
+    if form is None and not is_benchmark(path):
+        samples = read_manifest(path, root)
+        if exclusion is not None:
+            samples = exclusion.of(samples)
         return tuple(dict.fromkeys(medium for sample in samples for medium in sample.media))
     items = _each(path, questions_of(path, form or format_of(path)))
     return tuple(dict.fromkeys(Medium("video", item.video) for item in items))
 
 
+class Used(NamedTuple):
+    """What a set uses: files of its own, sorted, and what is left out of it, "" for nothing.
+
+    Media inside of shards and Parquet files are no files of their own.
+    """
+
+    files: list[str]
+    excluded: str
+
+
+def used_of(
+    path: str | Path,
+    form: BenchmarkFormat | None = None,
+    root: str | Path | None = None,
+    exclusion: Exclusion | None = None,
+) -> Used:
+    """What a manifest of either sort uses. Raises as `media_of`."""
+    excluded = ""
+    if exclusion is None:
+        names = {name for _, name in media_of(path, form, root)}
+    else:
+        whole = read_manifest(path, root)
+        left = exclusion.of(whole)
+        if not len(left):
+            raise BadInput(f"{path}: the exclusion list leaves no sample of it")
+        excluded = excluded_digest(left, whole) or ""
+        names = {name for sample in left for _, name in sample.media}
+    return Used(sorted(name for name in names if held(name) is None), excluded)
+
+
 def media_fingerprint(
-    manifest_path: str | Path, root: str | Path, form: BenchmarkFormat | None = None
+    manifest_path: str | Path,
+    root: str | Path,
+    form: BenchmarkFormat | None = None,
+    exclusion: Exclusion | None = None,
 ) -> dict[str, str]:
     """`{"manifest": manifest_digest, "media": sha256 over its sorted (path, bytes on disk)}`.
 
     Media are not read, only looked up: a data set may hold terabytes. A file that was replaced by
-    another of the same size goes unnoticed.
+    another of the same size goes unnoticed. Media inside of shards and Parquet files are part of
+    `manifest`. Where samples are left out, `excluded` is the sha256 of the ids that stay.
 
     Raises:
         DataMissing: there is no manifest.
         BadInput: a line of it is wrong, or media are missing (how many, and the first few).
     """
-    names = sorted({name for _, name in media_of(manifest_path, form)})
+    names, excluded = used_of(manifest_path, form, root, exclusion)
     sizes: list[tuple[str, int]] = []
     missing: list[str] = []
     for name in names:
@@ -107,62 +160,36 @@ def media_fingerprint(
             missing.append(name)
     if missing:
         raise _missing_media(Path(manifest_path), Path(root), missing, total=len(names))
-    return {
-        "manifest": manifest_digest(manifest_path, form),
+    found = {
+        "manifest": manifest_digest(manifest_path, form, root),
         "media": hashlib.sha256(json.dumps(sizes).encode()).hexdigest(),
     }
+    return {**found, "excluded": excluded} if excluded else found
 
 
-def manifest_digest(path: str | Path, form: BenchmarkFormat | None = None) -> str:
-    """sha256 of a manifest; of several files, sha256 over each one's name and sha256."""
+def manifest_digest(
+    path: str | Path, form: BenchmarkFormat | None = None, root: str | Path | None = None
+) -> str:
+    """sha256 of a manifest; of several files, sha256 over each one's name and sha256.
+
+    Of shards and Parquet files: `apollo_core.training_files.unpacked.Unpacked.digest`.
+    """
     path = Path(path)
-    files = content_of(path, form or format_of(path)) if path.is_dir() or form else (path,)
-    digests = [(file.name, hashlib.sha256(file.read_bytes()).hexdigest()) for file in files]
-    if len(digests) == 1:
-        return digests[0][1]
-    return hashlib.sha256(json.dumps(sorted(digests)).encode()).hexdigest()
+    if form is None and not is_benchmark(path):
+        return conversations_digest(path, None if root is None else Path(root))
+    if form is None and not path.is_dir():
+        return digest_of((path,))
+    return digest_of(content_of(path, form or format_of(path)))
 
 
-def _each(path: Path, coming: Iterator[Coming[Record]]) -> Iterator[Record]:
-    """Every record, one in memory at a time; what is wrong with any of them, at the end."""
-    first: dict[str, str] = {}
-    told: list[str] = []
-    wrong = 0
-    for file, (place, make) in coming:
-        try:
-            record = make()
-            known = first.setdefault(record.id, place)
-            if known is not place:
-                raise BadRecordError(
-                    f"id {record.id!r} was used {_there(known)} already; ids are unique"
-                )
-        except BadRecordError as error:
-            wrong += 1
-            if wrong <= BAD_LINES_SHOWN:
-                told.append(f"{file}{place}: {error}")
-            continue
-        yield record
-    if told:
-        more = f"\n... and {wrong - len(told)} more bad lines" if wrong > len(told) else ""
-        raise BadInput("\n".join(told) + more)
-    if not first:
-        raise BadInput(f"{path}: the manifest is empty; one JSON record per line is needed")
+def is_benchmark(path: Path) -> bool:
+    """Whether a file or folder holds questions, and no conversations, by its first row.
 
-
-def _there(place: str) -> str:
-    return f"in line {place[1:]}" if place.startswith(":") else f"at{place.removeprefix(',')}"
-
-
-def _samples(path: Path) -> Iterator[Coming[Sample]]:
-    for place, load in rows_of(path):
-        yield path, (place, partial(_sample, load))
-
-
-def _sample(load: Callable[[], Row]) -> Sample:
-    return sample_of(load())
-
-
-def _is_benchmark(path: Path) -> bool:
+    Raises:
+        DataMissing, BadInput: there is no such file, or it cannot be read.
+    """
+    if holds_conversations(path):
+        return False
     if path.is_dir():
         return True
     try:
@@ -170,6 +197,25 @@ def _is_benchmark(path: Path) -> bool:
     except BadRecordError:  # told, with its line, by the reader proper
         return False
     return "options" in row or format_of(path) != OWN
+
+
+def _each(path: Path, coming: Iterator[Coming]) -> Iterator[Item]:
+    """Every question, one in memory at a time; what is wrong with any of them, at the end."""
+    first: dict[str, str] = {}
+    bad = BadRows()
+    for file, (place, make) in coming:
+        try:
+            record = make()
+            known = first.setdefault(record.id, place)
+            if known is not place:
+                raise used_already(record.id, known)
+        except BadRecordError as error:
+            bad.add(file, place, error)
+            continue
+        yield record
+    bad.tell()
+    if not first:
+        raise BadInput(f"{path}: the manifest is empty; one JSON record per line is needed")
 
 
 def _missing_media(manifest: Path, root: Path, missing: list[str], *, total: int) -> BadInput:

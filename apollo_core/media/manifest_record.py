@@ -81,6 +81,11 @@ def parse_line(line: bytes) -> Mapping[str, Any]:
         raise BadRecordError(f"not JSON at column {error.colno}: {error.msg}") from None
     except RecursionError:
         raise BadRecordError("not a record: nested too deep") from None
+    return record_in(value)
+
+
+def record_in(value: object) -> Mapping[str, Any]:
+    """The object that a value has to be. Raises `BadRecordError`."""
     if not isinstance(value, dict):
         raise BadRecordError(f"a JSON object is needed, got {type(value).__name__}")
     return value

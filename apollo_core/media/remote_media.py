@@ -27,6 +27,7 @@ from apollo_core.errors import BadData, BadInput, DecodeFailed
 from apollo_core.media.media_file import look
 from apollo_core.media.scratch_cache import ScratchCache, scratch_cache
 from apollo_core.object_store import ObjectStore
+from apollo_core.training_files.held_media import held, held_file, held_size
 
 REMOTE = "remote.json"
 SIZES = "sizes.json"
@@ -45,9 +46,18 @@ def is_remote(root: Path) -> bool:
 def medium_version(root: Path, name: str) -> tuple[int, int]:
     """(bytes, time of change in ns) of a medium; of a remote one its bytes and 0.
 
+    Of one inside of a shard or Parquet file: its bytes, and when that file changed.
+
     Raises:
         DecodeFailed: it is missing or empty.
     """
+    inside = held(name)
+    if inside is not None:
+        holder = _holder(root, inside.holder)
+        size = _told_of(root, name, lambda: held_size(holder, inside.member))
+        if size == 0:
+            raise DecodeFailed(root / name, "is empty (0 bytes)")
+        return size, 0 if is_remote(root) else holder.stat().st_mtime_ns
     remote = _remote(root)
     if remote is None:
         stat = look(root / name)
@@ -60,7 +70,11 @@ def medium_size(root: Path, name: str) -> int:
 
     Raises:
         OSError: there is no such medium.
+        BadData: the shard or Parquet file that it lies in is damaged.
     """
+    inside = held(name)
+    if inside is not None:
+        return held_size(_holder(root, inside.holder), inside.member)
     remote = _remote(root)
     if remote is None:
         return (root / name).stat().st_size
@@ -77,13 +91,36 @@ def read_medium(root: Path, name: str, read: Callable[[Path], T]) -> T:
         DecodeFailed: naming `root / name`, wherever its bytes lie.
         OSError: the store cannot be reached just now.
     """
+    inside = held(name)
     remote = _remote(root)
-    if remote is None:
+    if remote is None and inside is None:
         return read(root / name)
     try:
-        return read(remote.fetch(name))
+        if inside is None:
+            assert remote is not None
+            return read(remote.fetch(name))
+        holder = _holder(root, inside.holder)
+        return read(_told_of(root, name, lambda: held_file(holder, inside.member)))
     except DecodeFailed as error:
         raise DecodeFailed(root / name, error.reason) from error
+
+
+def _holder(root: Path, name: str) -> Path:
+    """A shard or Parquet file on this machine, fetched whole where it is remote."""
+    remote = _remote(root)
+    return root / name if remote is None else remote.fetch(name)
+
+
+def _told_of(root: Path, name: str, look_inside: Callable[[], T]) -> T:
+    """What is found inside of a file; what is wrong with it is told of the medium."""
+    try:
+        return look_inside()
+    except FileNotFoundError:
+        raise DecodeFailed(root / name, "does not exist") from None
+    except DecodeFailed:
+        raise
+    except BadData as error:
+        raise DecodeFailed(root / name, str(error)) from None
 
 
 class RemoteMedia:

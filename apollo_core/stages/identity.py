@@ -38,6 +38,9 @@ BenchmarkFormat = Literal[
 Scoring = Literal["letters", "options", "generate"]
 Prompt = Literal["question-v1", "lettered-v1"]
 BadMedia = Literal["stop", "skip"]
+# Part of a stage's samples that may be skipped: above it, skipping has become another data set.
+MOST_SKIPPED = 0.2
+SkippedShare = Annotated[float, Field(ge=0, lt=1)]
 # How an external model gets a video's frames: as one video, or as that many images.
 FramesAs = Literal["video", "images"]
 Exhausted = Literal["repeat", "end"]
@@ -119,7 +122,8 @@ class TrainIdentity(Frozen):
     """One stage of a schedule: a rate per module, data, length.
 
     `decoder`: of videos; pictures of some differ. `exhausted`: data that run out are gone through
-    again, or end the stage early.
+    again, or end the stage early. `most_skipped`:
+    part of the samples that may have bad media, where these are skipped.
     """
 
     kind: Literal["train"] = "train"
@@ -137,6 +141,7 @@ class TrainIdentity(Frozen):
     precision: Precision = "float32"
     decoder: DecoderName = DEFAULT_DECODER
     exhausted: Exhausted = "repeat"
+    most_skipped: SkippedShare = MOST_SKIPPED
 
     @property
     def steps(self) -> int:

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from apollo_core.encoders import pixels
 from apollo_core.encoders.families import build_encoder
-from apollo_core.media.manifest import Sample, read_manifest
+from apollo_core.media.manifest_record import Sample
 from apollo_core.media.reader import MediaReader
 from apollo_core.microworld.language import VOCABULARY, words
 from apollo_core.microworld.parts import PRETRAINING_SAMPLING
@@ -28,6 +28,7 @@ from apollo_core.stages.device import settle
 from apollo_core.stages.frames import media_readers
 from apollo_core.stages.identity import PretrainIdentity
 from apollo_core.stages.part_training import train_part
+from apollo_core.stages.training_sets import read_set
 from apollo_core.streams import torch_stream
 from apollo_core.weights import save_modules
 
@@ -95,7 +96,7 @@ def pretrain_encoder(identity: PretrainIdentity, context: StageContext) -> None:
     with torch_stream(identity.seed, "initialise words"):
         tower = WordTower(encoder.dim)
     both = nn.ModuleDict({"encoder": encoder, "tower": tower}).to(device)
-    samples = read_manifest(context.locations[identity.corpus])
+    samples = read_set(identity.corpus, context)
 
     def loss(pictures: Pictures) -> Tensor:
         grid = encoder(pixels.to_unit(pictures.clips))

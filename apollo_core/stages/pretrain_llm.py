@@ -12,7 +12,6 @@ from apollo_core.answer_logits import token_loss
 from apollo_core.batch import Batch, collate
 from apollo_core.errors import pick
 from apollo_core.geometry import LlmGeometry
-from apollo_core.media.manifest import read_manifest
 from apollo_core.microworld.parts import LLMS
 from apollo_core.microworld.tokenizer import END, PAD, build_tokenizer
 from apollo_core.places import Place
@@ -20,6 +19,7 @@ from apollo_core.stages.context import StageContext
 from apollo_core.stages.device import settle
 from apollo_core.stages.identity import PretrainIdentity
 from apollo_core.stages.part_training import train_part
+from apollo_core.stages.training_sets import read_set
 from apollo_core.streams import torch_stream
 from apollo_core.text.chat import encode_training
 
@@ -39,7 +39,7 @@ def pretrain_llm(identity: PretrainIdentity, context: StageContext) -> None:
     with torch_stream(identity.seed, f"initialise {identity.part.fingerprint}"):
         model = create_llm(part.geometry, pad=ids[PAD], end=ids[END])
     nn.Module.to(model, device)
-    samples = read_manifest(context.locations[identity.corpus])
+    samples = read_set(identity.corpus, context)
     encoded = [encode_training(tokenizer, sample.turns, tokens_per_clip=0) for sample in samples]
 
     def batch_of(rows: Sequence[int]) -> Batch:

@@ -13,7 +13,6 @@ from transformers import PreTrainedTokenizerBase
 from apollo_core.batch import Batch
 from apollo_core.errors import StageFailed
 from apollo_core.execution import Execution
-from apollo_core.media.manifest import Sample, read_manifest
 from apollo_core.model import VideoLMM
 from apollo_core.stages.assembly import assemble, modules_of, save_trained
 from apollo_core.stages.context import StageContext
@@ -22,6 +21,7 @@ from apollo_core.stages.frames import media_readers
 from apollo_core.stages.identity import TrainIdentity
 from apollo_core.stages.recipes import training_recipe
 from apollo_core.stages.resuming import Resuming, checkpoints_of
+from apollo_core.stages.training_sets import read_set
 from apollo_core.streams import torch_stream
 from apollo_core.training.block_options import compile_blocks, recompute_activations
 from apollo_core.training.distributed import Peers, joined
@@ -33,12 +33,13 @@ from apollo_core.training.loop import Extras, train
 from apollo_core.training.mixture import Draw, draw
 from apollo_core.training.model_work import WorkMeter
 from apollo_core.training.packing import Prepared, attends_by_samples, prepare_attention
+from apollo_core.training_files.conversations import Conversations, Joined
 
 FED = "fed.json"
 SAMPLING = "sampling.jsonl"
 
-# The samples of each set of each share.
-Data = Sequence[Sequence[Sequence[Sample]]]
+# The sets of each share.
+Data = Sequence[Sequence[Conversations]]
 
 
 def run_train(identity: TrainIdentity, context: StageContext) -> None:
@@ -144,12 +145,13 @@ def _feeder(
         decoder=identity.decoder,
     ) as readers:
         feeder = Feeder(
-            [[sample for own in sets for sample in own] for sets in data],
+            [Joined(sets) for sets in data],
             order,
             readers=readers,
             tokenizer=tokenizer,
             tokens_per_clip=model.connector.tokens_per_clip,
             bad_media=identity.bad_media,
+            most_skipped=identity.most_skipped,
             longest=model.longest,
             ahead=context.execution.workers > 0,
             packed=packed,
@@ -226,10 +228,7 @@ def _leave_record(fed: Fed, context: StageContext, drawn: Mapping[str, object]) 
 
 
 def _read(identity: TrainIdentity, context: StageContext) -> Data:
-    return [
-        [read_manifest(context.locations[fingerprint]) for fingerprint in share.sets]
-        for share in identity.data
-    ]
+    return [[read_set(name, context) for name in share.sets] for share in identity.data]
 
 
 def _draw(identity: TrainIdentity, data: Data) -> Draw:
@@ -240,6 +239,7 @@ def _draw(identity: TrainIdentity, data: Data) -> Draw:
         seed=identity.seed,
         names=[" ".join(share.sets) for share in identity.data],
         exhausted=identity.exhausted,
+        blocks=[Joined(sets).blocks for sets in data],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apollo_core.stages.identity import MOST_SKIPPED
 from apollo_core.training.distributed import Peers, in_turns
 from apollo_core.training.fed import Fed, Note
 
@@ -21,12 +22,12 @@ class FedTogether(Fed):
         super().__init__(**vars(fed))
         self._peers = peers
         self._mine: list[Note] = []
-        self._drawn = 0
+        self._drawn, self._most = 0, MOST_SKIPPED
 
-    def add(self, note: Note, *, of: int) -> None:
+    def add(self, note: Note, *, of: int, most_skipped: float = MOST_SKIPPED) -> None:
         """Keep a note of this rank until `settle`."""
         self._mine.append(note)
-        self._drawn = of
+        self._drawn, self._most = of, most_skipped
 
     def settle(self) -> None:
         """Take the step's notes of all ranks into the record, once all have read it.
@@ -34,8 +35,9 @@ class FedTogether(Fed):
         Raises:
             BadData: too many were skipped.
         """
-        told = self._peers.gathered((self._drawn, self._mine))
+        told = self._peers.gathered((self._drawn, self._most, self._mine))
         self._mine = []
-        of = max(drawn for drawn, _ in told)
-        for note in in_turns(notes for _, notes in told):
-            super().add(note, of=of)
+        # A rank without a sample in the step knows of neither.
+        of, most = max((drawn, most) for drawn, most, _ in told)
+        for note in in_turns(notes for _, _, notes in told):
+            super().add(note, of=of, most_skipped=most)

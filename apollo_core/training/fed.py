@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 
 from apollo_core.errors import BadData, DecodeFailed
-from apollo_core.media.manifest import Sample
+from apollo_core.media.manifest_record import Sample
 from apollo_core.media.reader import Shown
-
-# Above this part of a stage's samples, skipping has become another data set.
-MOST_SKIPPED = 0.2
+from apollo_core.stages.identity import MOST_SKIPPED
 
 
 @dataclass(frozen=True)
@@ -70,27 +68,29 @@ class Fed:
     skips: int = 0
     sampling: dict[str, None] = field(default_factory=dict)
 
-    def add(self, note: Note, *, of: int) -> None:
-        """Take one more of `of` samples into the record.
+    def add(self, note: Note, *, of: int, most_skipped: float = MOST_SKIPPED) -> None:
+        """Take one more of `of` samples into the record, of which this part may be skipped.
 
         Raises:
             BadData: too many were skipped.
         """
         if note.failure is not None:
-            self._skip(note.failure, of)
+            self._skip(note.failure, of, most_skipped)
             return
         self.samples[note.share] += 1
         self.sampling.update(dict.fromkeys(note.sampling))
         if note.rate is not None:
             self.rates.append(note.rate)
 
-    def _skip(self, failure: DecodeFailed, of: int) -> None:
+    def _skip(self, failure: DecodeFailed, of: int, most: float) -> None:
         self.skipped[str(failure.path)] = failure.reason
         self.skips += 1
-        if self.skips > MOST_SKIPPED * of:
+        if self.skips > most * of:
             raise BadData(
-                f"more than {MOST_SKIPPED:.0%} of the stage's samples have media that cannot be "
-                f"read ({len(self.skipped)} files); the first: {next(iter(self.skipped))}"
+                f"more than {100 * most:g} % of the stage's samples have media that cannot be read "
+                f"({self.skips} of {of}, {len(self.skipped)} files; `data.bad_media: "
+                f"{{skip: {most:g}}}`); the first: {next(iter(self.skipped))}. `apollo check-data` "
+                "names all of them and writes a list for `data.exclude`"
             )
 
     def to_json(self) -> dict[str, Any]:

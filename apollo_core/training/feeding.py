@@ -15,9 +15,9 @@ from transformers import PreTrainedTokenizerBase
 
 from apollo_core.batch import Batch, collate
 from apollo_core.errors import BadData, DecodeFailed
-from apollo_core.media.manifest import Sample
+from apollo_core.media.manifest_record import Sample
 from apollo_core.media.reader import MediaReader, Shown
-from apollo_core.stages.identity import BadMedia
+from apollo_core.stages.identity import MOST_SKIPPED, BadMedia
 from apollo_core.stages.seat import ALONE, Seat
 from apollo_core.text.chat import Encoded, encode_training
 from apollo_core.text.integration import VISUAL, without_marks
@@ -25,6 +25,7 @@ from apollo_core.training.fed import Fed, Note
 from apollo_core.training.mixture import Draw
 from apollo_core.training.packing import pack
 from apollo_core.training.read_ahead import read_ahead
+from apollo_core.training_files.conversations import of_each_length
 
 # Encoded conversations that are kept: small data sets are gone through many times, and of a large
 # one (some 50 kB for each conversation about a long video) no more may stay in memory.
@@ -79,6 +80,7 @@ class Feeder:
         tokenizer: the language model's.
         tokens_per_clip: visual tokens of one clip.
         bad_media: `stop` at media that cannot be read, or `skip` the sample and count it.
+        most_skipped: part of the samples that may be skipped.
         longest: positions that the language model can take, where it says so.
         ahead: whether to read in threads, ahead of the trainer; else when it asks.
         packed: whether a micro-batch is one row.
@@ -95,6 +97,7 @@ class Feeder:
         tokenizer: PreTrainedTokenizerBase,
         tokens_per_clip: int,
         bad_media: BadMedia,
+        most_skipped: float = MOST_SKIPPED,
         longest: int | None = None,
         ahead: bool = True,
         packed: bool = False,
@@ -111,6 +114,7 @@ class Feeder:
         self._tokenizer = tokenizer
         self._tokens_per_clip = tokens_per_clip
         self._bad_media: BadMedia = bad_media
+        self._most_skipped = most_skipped
         self._ahead = ahead
         self._packed = packed
         self._encoded: dict[tuple[str, ...], Encoded] = {}
@@ -135,7 +139,7 @@ class Feeder:
     def _noted(self, parts: Iterable[_Part]) -> Iterator[Batch]:
         for part in parts:
             for note in part.notes:
-                self.fed.add(note, of=len(self._order))
+                self.fed.add(note, of=len(self._order), most_skipped=self._most_skipped)
             if part.batch is not None:
                 yield part.batch
 
@@ -146,7 +150,7 @@ class Feeder:
         Raises:
             BadData: the template, or a conversation, cannot be used.
         """
-        seen = {len(sample.turns): sample for share in self._shares for sample in share}
+        seen = {len(one.turns): one for share in self._shares for one in of_each_length(share)}
         for sample in seen.values():
             turns = place_media(sample.turns, [VISUAL] * len(sample.media))
             encode_training(self._tokenizer, turns, tokens_per_clip=self._tokens_per_clip)

@@ -14,6 +14,7 @@ import numpy as np
 from apollo_core.errors import BadData
 from apollo_core.stages.identity import Exhausted
 from apollo_core.streams import generator
+from apollo_core.training_files.streaming_order import streaming_order
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ def draw(
     seed: int,
     names: Sequence[str] = (),
     exhausted: Exhausted = "repeat",
+    blocks: Sequence[np.ndarray | None] = (),
 ) -> Draw:
     """Draw `samples` samples.
 
@@ -57,6 +59,8 @@ def draw(
             are a paired comparison.
         exhausted: a share that runs out is gone through again, or ends the order at the sample
             before its first repetition: the same order, cut short.
+        blocks: of each share, the block of each row where its data have to be read forward
+            (shards): its order is that of `apollo_core.training_files.streaming_order`.
 
     Raises:
         BadData: a share above 0 has no rows.
@@ -72,10 +76,16 @@ def draw(
     called = names or [str(index) for index in range(len(shares))]
     for index, (count, size) in enumerate(zip(counts, sizes, strict=True)):
         rng = generator(seed, f"data order: rows of {called[index]}")
-        rounds = [rng.permutation(size) for _ in range(-(-count // size))] if count else []
+        own = blocks[index] if blocks else None
+        rounds = [_round(rng, size, own) for _ in range(-(-count // size))] if count else []
         rows[order == index] = np.concatenate(rounds)[:count] if rounds else []
     length = samples if exhausted == "repeat" else _before_repetition(order, sizes)
     return Draw(order[:length], rows[:length])
+
+
+def _round(rng: np.random.Generator, size: int, blocks: np.ndarray | None) -> np.ndarray:
+    """Every row of a share once."""
+    return rng.permutation(size) if blocks is None else streaming_order(blocks, rng)
 
 
 def _before_repetition(order: np.ndarray, sizes: Sequence[int]) -> int:

@@ -8,6 +8,8 @@ from typing import Literal
 
 from apollo_core.errors import DataMissing
 from apollo_core.stages.identity import BenchmarkFormat
+from apollo_core.training_files.excluded_places import exclusion_location, exclusion_place
+from apollo_core.training_files.places import files_of, is_pattern
 from orchestrator.canonical import digest
 from orchestrator.plan.weights import PROVISIONAL
 from orchestrator.spec.sweep_types import Data
@@ -16,6 +18,8 @@ from orchestrator.spec.sweep_types import Data
 WORLD_MANIFESTS = (
     "captions.jsonl",
     "image_captions.jsonl",
+    "pretrain_videos.jsonl",
+    "pretrain_images.jsonl",
     "sft_video.jsonl",
     "sft_image.jsonl",
     "sft_multi_image.jsonl",
@@ -35,12 +39,19 @@ class Manifest:
     """A fingerprint and the manifest's path; `lacks` says which of its media are absent.
 
     `form`: of a benchmark's file; our own where it is not at hand, and of conversations.
+    `left_out`: the list of `data.exclude` and the set's name in it, where that leaves samples out.
     """
 
     fingerprint: str
     location: str
     lacks: str = ""
     form: BenchmarkFormat = "items"
+    left_out: str = ""
+
+    @property
+    def without(self) -> dict[str, str]:
+        """What a stage's locations say beside the manifest's own place."""
+        return {exclusion_place(self.fingerprint): self.left_out} if self.left_out else {}
 
     @property
     def provisional(self) -> bool:
@@ -65,16 +76,29 @@ def find_manifest(data: Data, name: str, folder: Path, form: FileFormat = TRAINI
     if data.microworld is not None:
         world = {"world": data.microworld.fingerprint(), "manifest": name}
         return Manifest(f"world:{digest(world)}", str(path), form=said)
-    if not path.exists():
+    if not _is_there(path):
         return Manifest(f"{PROVISIONAL}manifest:{name}", str(path), form=said)
     found = _format(path, form)
     location = str(path)
+    left_out = ""
     try:
-        content = digest(_content(data, path, folder, found))
+        content = _content(data, path, folder, name, found)
+        if "excluded" in content:
+            left_out = exclusion_location(_listed(data, folder), name)
     except DataMissing as error:
         lacking = f"{PROVISIONAL}manifest:{name}"
         return Manifest(lacking, location, lacks=str(error), form=found or "items")
-    return Manifest(f"manifest:{content}", location, form=found or "items")
+    fingerprint = f"manifest:{digest(content)}"
+    return Manifest(fingerprint, location, form=found or "items", left_out=left_out)
+
+
+def _is_there(path: Path) -> bool:
+    if not is_pattern(str(path)):
+        return path.exists()
+    try:
+        return bool(files_of(path))
+    except DataMissing:
+        return False
 
 
 def _format(path: Path, form: FileFormat) -> BenchmarkFormat | None:
@@ -88,15 +112,31 @@ def _format(path: Path, form: FileFormat) -> BenchmarkFormat | None:
 
 
 def _content(
-    data: Data, path: Path, folder: Path, form: BenchmarkFormat | None
+    data: Data, path: Path, folder: Path, name: str, form: BenchmarkFormat | None
 ) -> dict[str, object]:
-    from apollo_core.media.manifest import manifest_digest, media_fingerprint, media_of
+    """What the fingerprint hashes; `excluded` where samples are left out."""
+    from apollo_core.media.manifest import manifest_digest, media_fingerprint, used_of
+    from apollo_core.training_files.exclusion import read_exclusion
 
-    if data.bad_media == "stop":
-        return {**media_fingerprint(path, folder, form)}
-    media = sorted({media for _, media in media_of(path, form)})
-    sizes = {name: _size(folder, name) for name in media}
-    return {"manifest": manifest_digest(path, form), "sizes": sizes}
+    exclusion = None
+    if form is None and data.exclude is not None:
+        exclusion = read_exclusion(_listed(data, folder), name)
+    if data.skips_bad_media == "stop":
+        return {**media_fingerprint(path, folder, form, exclusion)}
+    used = used_of(path, form, folder, exclusion)
+    sizes = {medium: _size(folder, medium) for medium in used.files}
+    content: dict[str, object] = {
+        "manifest": manifest_digest(path, form, folder),
+        "sizes": sizes,
+    }
+    return {**content, "excluded": used.excluded} if used.excluded else content
+
+
+def _listed(data: Data, folder: Path) -> Path:
+    """Where the list of what is left out lies."""
+    found = data.exclusion(folder)
+    assert found is not None
+    return found
 
 
 def _size(folder: Path, name: str) -> int | None:

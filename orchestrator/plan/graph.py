@@ -211,6 +211,7 @@ class _Builder:
         locations = {
             part.fingerprint: location,
             corpus.fingerprint: corpus.location,
+            **corpus.without,
         }
         return self._add(identity, PRETRAIN, {}, locations, scale)
 
@@ -229,7 +230,8 @@ class _Builder:
             weight_decay=spec.weight_decay,
             clip_norm=spec.clip_norm,
             exhausted=spec.exhausted,
-            bad_media=self.sweep.data.bad_media,
+            bad_media=self.sweep.data.skips_bad_media,
+            most_skipped=self.sweep.data.most_skipped,
             precision=self.sweep.execution.precision,
             decoder=self.sweep.data.decoder,
         )
@@ -251,7 +253,7 @@ class _Builder:
             scoring=entry.scoring,
             prompt=entry.full_prompt,
             rotations=entry.rotations,
-            bad_media=self.sweep.data.bad_media,
+            bad_media=self.sweep.data.skips_bad_media,
             precision=self.sweep.execution.precision,
             format=manifest.form,
             decoder=self.sweep.data.decoder,
@@ -277,6 +279,8 @@ class _Builder:
             for part, names in sources:
                 manifests = [self._set(name) for name in names] if share > 0 else []
                 locations.update({each.fingerprint: each.location for each in manifests})
+                for each in manifests:
+                    locations.update(each.without)
                 fingerprints = tuple(sorted(each.fingerprint for each in manifests))
                 own.append(DataShare(share=share * part, sets=fingerprints))
             # Sorted as the sets are: the order in which the file lists them is no choice.

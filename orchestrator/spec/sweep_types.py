@@ -32,6 +32,7 @@ from apollo_core.microworld.spec import WorldSpec
 from apollo_core.object_store import is_url
 from apollo_core.redaction import has_credentials, redact
 from apollo_core.stages.identity import (
+    MOST_SKIPPED,
     BadMedia,
     BenchmarkFormat,
     EvaluateIdentity,
@@ -39,6 +40,7 @@ from apollo_core.stages.identity import (
     Prompt,
     Regime,
     Scoring,
+    SkippedShare,
 )
 from orchestrator.canonical import digest
 from orchestrator.spec.base_design import BaseDesign
@@ -171,8 +173,25 @@ SetsOfShare = Annotated[
 ]
 
 
+class Skipping(Frozen):
+    """Bad media are skipped, and stop a stage above this part of its samples."""
+
+    skip: SkippedShare
+
+
+def _rule_form(value: object) -> str:
+    return "share" if isinstance(value, (Mapping, Skipping)) else "word"
+
+
+BadMediaRule = Annotated[
+    Annotated[BadMedia, Tag("word")] | Annotated[Skipping, Tag("share")],
+    Discriminator(_rule_form),
+]
+
+
 class DataSet(Frozen):
-    """A JSONL manifest, relative to `data.root`."""
+    """A training set, relative to `data.root`: a file of JSON lines, JSON or Parquet, a folder of
+    shards, or a pattern of either (`apollo_core.training_files.places`)."""
 
     manifest: Annotated[str, StringConstraints(min_length=1)]
     modality: Modality | None = None
@@ -226,7 +245,10 @@ class Data(Frozen):
         sets: name -> manifest.
         mixture: which sets each share draws from.
         pretraining: sets that microworld parts are pretrained on.
-        bad_media: stop before training, or skip and count.
+        bad_media: stop before training; or skip and count, up to a part of a training stage's
+            samples (`{skip: 0.05}`; `skip` alone is a fifth).
+        exclude: a list of media and samples that no stage trains on, as `apollo check-data` writes
+            it; relative to `root` or an absolute path. Benchmarks keep every question.
         mean_seconds: mean length of a video, for the plan's cost estimate only; absent = the
             middle of the microworld's lengths, or a minute.
         decoder: of videos; `decord` and `torchcodec` are slower, and there to compare with.
@@ -238,7 +260,8 @@ class Data(Frozen):
     sets: dict[Name, DataSet]
     mixture: MixtureSets = MixtureSets()
     pretraining: PretrainingSets = PretrainingSets()
-    bad_media: BadMedia = "stop"
+    bad_media: BadMediaRule = "stop"
+    exclude: Annotated[str, StringConstraints(min_length=1)] | None = None
     mean_seconds: Seconds | None = None
     decoder: DecoderName = DEFAULT_DECODER
 
@@ -253,6 +276,8 @@ class Data(Frozen):
                 "`root` spells out a credential, and sweep files are copied into the store; put "
                 "the URL into an environment variable and write `root: ${NAME}`"
             )
+        if self.microworld is not None and self.exclude is not None:
+            raise ValueError("`exclude` is for data that are given; a microworld is generated")
         if self.microworld is not None and self.is_remote:
             raise ValueError("a microworld is generated into a folder; `root` is a URL")
         return self
@@ -275,6 +300,20 @@ class Data(Frozen):
             place = redact(os.path.expandvars(self.root)).rstrip("/")
             return store.absolute() / "remote" / digest(place)[:12]
         return expand(self.root).absolute()
+
+    @property
+    def skips_bad_media(self) -> BadMedia:
+        """What becomes of bad media."""
+        return "skip" if isinstance(self.bad_media, Skipping) else self.bad_media
+
+    @property
+    def most_skipped(self) -> float:
+        """Part of a training stage's samples that may be skipped."""
+        return self.bad_media.skip if isinstance(self.bad_media, Skipping) else MOST_SKIPPED
+
+    def exclusion(self, folder: Path) -> Path | None:
+        """Where the list of what is left out lies, `folder` being that of the manifests."""
+        return None if self.exclude is None else folder / expand(self.exclude)
 
     @property
     def video_seconds(self) -> float:

@@ -45,7 +45,8 @@ from apollo_core.encoders.families import FAMILIES
 from apollo_core.execution import Execution
 from apollo_core.media.decoding import Decoder
 from apollo_core.media.frame_cache import FrameCache
-from apollo_core.media.manifest import Sample, read_manifest
+from apollo_core.media.manifest import read_manifest
+from apollo_core.media.manifest_record import Sample
 from apollo_core.media.reader import MediaReader, Shown
 from apollo_core.microworld.parts import ENCODERS, LLMS, MicroLlm
 from apollo_core.microworld.spec import WorldSpec

@@ -11,7 +11,8 @@ from PIL import Image
 
 from apollo_core.batch import collate
 from apollo_core.design import FpsSampling, Integration
-from apollo_core.media.manifest import Medium, read_manifest
+from apollo_core.media.manifest import read_manifest
+from apollo_core.media.manifest_record import Medium
 from apollo_core.media.reader import MediaReader
 from apollo_core.microworld.tokenizer import build_tokenizer
 from apollo_core.text.chat import TEXT, encode_training

@@ -25,6 +25,7 @@ DEFAULTS = {
         "bad_media": "stop",
         "precision": "float32",
         "exhausted": "repeat",
+        "most_skipped": 0.2,
     },
     identity.EvaluateIdentity: {
         "kind": "evaluate",
