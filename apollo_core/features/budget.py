@@ -29,7 +29,7 @@ class Budget:
         """Why `length` more bytes may not be added; "" if they may, and are counted as added."""
         if self._until_look < length:
             self._until_look = max(MEASURED_EVERY, length)
-            self._left = self._most - _bytes_under(self._folder)
+            self._left = self._most - bytes_under(self._folder)
             free = shutil.disk_usage(self._folder).free - KEPT_FREE
             if free < self._until_look and free < self._left:
                 return f"the disk of {self._folder} has less than {KEPT_FREE // 2**20} MiB to spare"
@@ -43,7 +43,8 @@ class Budget:
         return ""
 
 
-def _bytes_under(folder: Path) -> int:
+def bytes_under(folder: Path) -> int:
+    """Bytes of all files in a folder; 0 where there is none."""
     total = 0
     for path in folder.rglob("*"):
         try:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.outcome import StageOutcome
 from orchestrator.store.store import Store
+from orchestrator.watching.features_seen import stage_features
 from orchestrator.watching.from_store import done, running
 from orchestrator.watching.snapshot import Known
 
@@ -37,7 +38,8 @@ class RunWatch:
             problem = f"{outcome.failure_class}: {outcome.message}"
             self._ended[outcome.key] = Known(state="failed", problem=problem)
         elif outcome.ran:
-            self._ended[outcome.key] = Known(state="done", spent=outcome.seconds)
+            features = stage_features(self._store, outcome.key)
+            self._ended[outcome.key] = Known(state="done", spent=outcome.seconds, features=features)
         else:  # another driver's: how long it took is in its provenance
             self._ended[outcome.key] = done(self._store, outcome.key)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
+from orchestrator.files import last_json_lines
 from orchestrator.store import lease
 from orchestrator.store.stage_states import StageState, stage_states
 from orchestrator.store.store import Store
 from orchestrator.store.sweep_record import SweepRecord
-from orchestrator.watching.sighting import sighting
+from orchestrator.watching.features_seen import features_seen, stage_features
+from orchestrator.watching.sighting import sighting_of
 from orchestrator.watching.snapshot import Known
 
 
@@ -50,7 +52,8 @@ class StoreWatch:
 def done(store: Store, key: str) -> Known:
     """A finished stage, with the seconds that it took."""
     seconds = (store.provenance(key) or {}).get("seconds")
-    return Known(state="done", spent=float(seconds) if isinstance(seconds, int | float) else 0.0)
+    spent = float(seconds) if isinstance(seconds, int | float) else 0.0
+    return Known(state="done", spent=spent, features=stage_features(store, key))
 
 
 def running(store: Store, key: str) -> Known:
@@ -63,7 +66,14 @@ def running(store: Store, key: str) -> Known:
     except OSError:
         began = time.time()
     spent = max(0.0, time.time() - began)
-    return Known(state="running", spent=spent, sighting=sighting(store, key), placed=placed)
+    events = last_json_lines(store.metrics_path(key))
+    return Known(
+        state="running",
+        spent=spent,
+        sighting=sighting_of(events),
+        placed=placed,
+        features=features_seen(events),
+    )
 
 
 def _blocked(record: SweepRecord, states: Mapping[str, StageState]) -> frozenset[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from orchestrator.watching.features_seen import features_line
 from orchestrator.watching.screen import counts_line, left_words, saved_line
 from orchestrator.watching.sighting import Sighting
 from orchestrator.watching.snapshot import Row, Snapshot
-from orchestrator.watching.words import in_words
+from orchestrator.watching.words import counted, in_words
 
 
 def counts_words(snapshot: Snapshot) -> str:
@@ -17,9 +18,13 @@ def counts_words(snapshot: Snapshot) -> str:
 
 
 def running_lines(snapshot: Snapshot) -> Iterator[str]:
-    """A line for each stage under way."""
-    for row in snapshot.running:
+    """A line for each stage that a worker is at; while no worker is, one line that says so."""
+    placed = [row for row in snapshot.running if row.placed]
+    for row in placed:
         yield f"{counts_words(snapshot)}  running {row.name}: {_at(row)}"
+    if snapshot.running and not placed:
+        queued = counted(len(snapshot.running), "stage")
+        yield f"{counts_words(snapshot)}  {queued} queued, no worker has begun yet"
 
 
 def status_lines(snapshot: Snapshot) -> Iterator[str]:
@@ -27,6 +32,8 @@ def status_lines(snapshot: Snapshot) -> Iterator[str]:
     yield f"{snapshot.name}: {counts_words(snapshot)}"
     if saved := saved_line(snapshot):
         yield f"  {saved}"
+    if features := features_line(snapshot.features):
+        yield f"  {features}"
     if snapshot.next_waiting:
         yield f"  {snapshot.next_waiting}"
     for row in snapshot.running:

@@ -18,6 +18,7 @@ from orchestrator.engine.outcome import StageOutcome
 from orchestrator.store.store import Store
 from orchestrator.store.sweep_record import SweepRecord
 from orchestrator.watching.estimates import Estimates
+from orchestrator.watching.features_seen import features_line, measured
 from orchestrator.watching.from_run import RunWatch
 from orchestrator.watching.lines import counts_words, running_lines
 from orchestrator.watching.screen import counted_bar, screen
@@ -103,7 +104,8 @@ class Progress:
         estimates: Estimates,
     ) -> Iterator[None]:
         """Show the stages `wanted` while the block runs; the others than `missing` are done."""
-        watch = RunWatch(frontier, store, wanted=wanted, missing=missing)
+        ran = frozenset(missing)
+        watch = RunWatch(frontier, store, wanted=wanted, missing=ran)
         self._view = _View(watch, Sights(record, estimates, wanted))
         stop = threading.Event()
         show = self._show_live if self._live else self._show_lines
@@ -114,6 +116,9 @@ class Progress:
         finally:
             stop.set()
             thread.join()
+        seen = self._view.snapshot().features
+        if ran and (line := features_line(measured(seen, store))):
+            self.say(line)
 
     def ended(self, outcome: StageOutcome) -> None:
         """Take note of a stage's end."""

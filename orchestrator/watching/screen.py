@@ -11,6 +11,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.watching.features_seen import features_line
 from orchestrator.watching.snapshot import Row, Snapshot
 from orchestrator.watching.time_left import State, TimeLeft
 from orchestrator.watching.words import counted, flops_in_words, in_words
@@ -26,7 +27,7 @@ _ORDER: tuple[State, ...] = ("done", "running", "failed", "blocked", "waiting")
 # What was never begun is thin, so that the bar can be read without colours.
 _THIN = ("blocked", "waiting")
 # Lines of the view beside the running stages, and how many of these a low terminal still shows.
-_FRAME, _FEWEST = 9, 2
+_FRAME, _FEWEST = 10, 2
 _WIDE = 100
 
 
@@ -38,7 +39,11 @@ def screen(snapshot: Snapshot, *, height: int, width: int) -> RenderableType:
     parts.append(Text(counts_line(snapshot), no_wrap=True, overflow="ellipsis"))
     parts += [
         Text(line, style="bright_black", no_wrap=True, overflow="ellipsis")
-        for line in (saved_line(snapshot), snapshot.next_waiting)
+        for line in (
+            saved_line(snapshot),
+            features_line(snapshot.features),
+            snapshot.next_waiting,
+        )
         if line
     ]
     if rows:

@@ -9,8 +9,7 @@ from itertools import pairwise
 
 from pydantic import JsonValue
 
-from orchestrator.files import last_json_lines
-from orchestrator.store.store import JsonObject, Store
+from orchestrator.store.store import JsonObject
 
 
 @dataclass(frozen=True)
@@ -32,11 +31,6 @@ class Sighting:
     def share(self) -> float:
         """How much of the stage has run, 0 to 1."""
         return min(1.0, self.step / self.steps) if self.steps else 0.0
-
-
-def sighting(store: Store, key: str) -> Sighting:
-    """Look at a stage once; reads the end of its events only."""
-    return sighting_of(last_json_lines(store.metrics_path(key)))
 
 
 def sighting_of(events: Sequence[JsonObject]) -> Sighting:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.store.sweep_record import StageRecord, SweepRecord
 from orchestrator.watching.estimates import Estimates, Places
+from orchestrator.watching.features_seen import FeaturesSeen
 from orchestrator.watching.sighting import Sighting
 from orchestrator.watching.time_left import State, TimeLeft, Work, corrected, time_left
 
@@ -25,6 +26,7 @@ class Known:
         sighting: of a running one.
         placed: of a running one, whether a worker has begun it.
         problem: of a failed one, class and message.
+        features: that a running or finished one used.
     """
 
     state: State
@@ -32,6 +34,7 @@ class Known:
     sighting: Sighting = field(default_factory=Sighting)
     placed: bool = True
     problem: str = ""
+    features: FeaturesSeen = field(default_factory=FeaturesSeen)
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Snapshot:
         failures: name, and class with message, of what failed.
         next_waiting: the stage that waits for places rather than for other stages, and for what.
         saved: by sharing.
+        features: used by all stages so far.
         left: to the end of what can still be done; None when nothing is.
     """
 
@@ -77,6 +81,7 @@ class Snapshot:
     failures: Sequence[tuple[str, str]]
     next_waiting: str
     saved: Saved
+    features: FeaturesSeen
     left: TimeLeft | None
 
     @property
@@ -133,6 +138,7 @@ class Sights:
             ],
             next_waiting=self._next_waiting(works),
             saved=self._saved(known),
+            features=sum((known[key].features for key in self._stages), FeaturesSeen()),
             left=time_left(works, places) if open_ else None,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rich.console import Console
 from rich.live import Live
@@ -11,6 +12,7 @@ from rich.live import Live
 from orchestrator.store.store import Store
 from orchestrator.store.sweep_record import SweepRecord
 from orchestrator.watching.estimates import kept_estimates
+from orchestrator.watching.features_seen import measured
 from orchestrator.watching.from_store import StoreWatch
 from orchestrator.watching.lines import status_lines
 from orchestrator.watching.progress import is_plain
@@ -24,7 +26,7 @@ _EVERY_PLAIN = 30.0
 def show_status(record: SweepRecord, store: Store) -> None:
     """Print the sweep as it is now."""
     console = Console(highlight=False)
-    _print(console, next(_snapshots(record, store)))
+    _print(console, _whole(next(_snapshots(record, store)), store))
 
 
 def watch_status(record: SweepRecord, store: Store) -> None:
@@ -35,7 +37,12 @@ def watch_status(record: SweepRecord, store: Store) -> None:
         last = _followed(console, snapshots) if is_plain(console) else _live(console, snapshots)
     except KeyboardInterrupt:
         return
-    _print(console, last)
+    _print(console, _whole(last, store))
+
+
+def _whole(snapshot: Snapshot, store: Store) -> Snapshot:
+    """With what costs too much to be looked at again and again."""
+    return replace(snapshot, features=measured(snapshot.features, store))
 
 
 def _snapshots(record: SweepRecord, store: Store) -> Iterator[Snapshot]:

@@ -17,7 +17,7 @@ from orchestrator.store.sweep_record import record_of
 from orchestrator.watching.estimates import Estimate, Estimates, Places, keep_estimates
 from orchestrator.watching.estimates import kept_estimates as kept
 from orchestrator.watching.from_store import StoreWatch
-from orchestrator.watching.lines import status_lines
+from orchestrator.watching.lines import running_lines, status_lines
 from orchestrator.watching.progress import Progress
 from orchestrator.watching.screen import screen
 from orchestrator.watching.sighting import Sighting
@@ -117,6 +117,42 @@ def test_a_stage_that_no_worker_has_begun_is_queued(ran):
     known[next(iter(known))] = Known(state="running", placed=False)
     lines = drawn(Sights(record, Estimates()).snapshot(known))
     assert "queued" in lines[-1]
+
+
+def test_plain_lines_say_once_that_stages_are_queued_and_only_while_nothing_runs(ran):
+    _, _, record = ran
+    sights, queued = Sights(record, Estimates()), Known(state="running", placed=False)
+    known = dict.fromkeys(record.stages, queued)
+    (line,) = running_lines(sights.snapshot(known))
+    assert line.endswith(f"  {len(known)} stages queued, no worker has begun yet")
+    placed = Known(state="running", sighting=Sighting(step=1, steps=2))
+    (line,) = running_lines(sights.snapshot(known | {next(iter(known)): placed}))
+    assert line.endswith(": step 1 of 2")
+
+
+def feature_stage(identity, context):
+    """The tiny stage, and what a real one says of its features."""
+    tiny_stage(identity, context)
+    for hits in (700, 1500):
+        context.report({"feature_hits": hits, "feature_misses": 500})
+
+
+def test_what_kept_features_served_is_told_at_the_end_and_from_any_terminal(
+    tmp_path, capsys, monkeypatch
+):
+    sweep, store = write_sweep(tmp_path), tiny_store(tmp_path)
+    shard = store.features / "key" / "cpu" / "one.data"
+    shard.parent.mkdir(parents=True)
+    shard.write_bytes(bytes(2_000_000))
+    run_tiny(sweep, store, run_stage=feature_stage, only=("base@xs#0",))
+    line = "kept features: 4,500 of 6,000 media found, 1,500 computed; 2.01 MB on disk"
+    assert line in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["apollo", "status", str(sweep), "--store", str(store.root)])
+    with pytest.raises(SystemExit):
+        main()
+    assert line in capsys.readouterr().out
+    run_tiny(sweep, store, run_stage=feature_stage, only=("base@xs#0",))
+    assert "kept features" not in capsys.readouterr().err
 
 
 def test_estimates_are_kept_for_other_terminals_and_missed_by_none(tmp_path):
