@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from apollo_core.stages.context import Event, StageContext
 from apollo_core.stages.evaluate import run_evaluate
+from apollo_core.stages.external import run_external
 from apollo_core.stages.identity import (
     EvaluateIdentity,
+    ExternalIdentity,
     Part,
     PretrainIdentity,
     StageIdentity,
@@ -34,6 +36,8 @@ def run_stage(identity: StageIdentity, context: StageContext) -> None:
             run_train(identity, context)
         case EvaluateIdentity():
             run_evaluate(identity, context)
+        case ExternalIdentity():
+            run_external(identity, context)
 
 
 def _telling_of_features(context: StageContext) -> StageContext:

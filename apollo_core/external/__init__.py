@@ -1,0 +1,1 @@
+"""Models of others, as transformers loads them, asked what ours are asked."""
