@@ -33,12 +33,19 @@ def slow_stage(identity: StageIdentity, context: StageContext) -> None:
     while step < STEPS:
         step, digest = step + 1, _next(digest, str(step))
         time.sleep(STEP_SECONDS)
-        _save(state, step, digest)
+        # Noted first: what was kept was noted then, wherever it is killed.
         _note(identity, context, step)
+        _save(state, step, digest)
         context.report({"step": step, "steps": STEPS, "loss": 1 / step})
     (context.out / "digest.txt").write_text(digest)
     if identity.kind == "evaluate":
         _answer(identity.regimes, context, digest)
+
+
+def slow_gang_stage(identity: StageIdentity, context: StageContext) -> None:
+    """The same by several processes, of which the first does all there is to do."""
+    if context.seat.rank == 0:
+        slow_stage(identity, context)
 
 
 def steps(study: Study) -> list[dict]:

@@ -94,23 +94,6 @@ def test_a_worker_that_is_asked_to_stop_gives_its_lease_back_and_costs_no_attemp
     assert len({each["pid"] for each in steps(study) if each["key"] == step["key"]}) == 2
 
 
-def test_a_crash_of_rays_driver_is_mended_by_another_one_without_a_word(tmp_path, expected):
-    study = Study(tmp_path)
-    crashed = []
-
-    def crash(outcome):
-        if not crashed:
-            (child,) = drivers()
-            crashed.append(child.pid)
-            child.kill()
-
-    outcomes = run(study, RayEngine(cpus=2), crash)
-    assert crashed
-    assert {outcome.status for outcome in outcomes.values()} == {"done"}
-    assert study.scores() == expected
-    assert drivers() == []
-
-
 def drivers():
     """The processes that talk to Ray for this one."""
     return [

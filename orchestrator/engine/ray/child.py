@@ -36,6 +36,7 @@ class Child:
         self._log = log
         self._finished = False
         self._words = ""
+        self._family: set[psutil.Process] = set()
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "orchestrator.engine.ray.driver"],
@@ -65,6 +66,8 @@ class Child:
                 if message[0] == "finished":
                     self._finished = True
                     return
+                if message[0] == "connected":  # before it can be killed, and they be nobody's
+                    self._family |= _family(self._process.pid)
                 yield message
         except (EOFError, BrokenPipeError, pickle.UnpicklingError):
             return
@@ -79,20 +82,19 @@ class Child:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        family: set[psutil.Process] = set()
         until = time.monotonic() + (_END_WITHIN if self._finished else STOP_WITHIN + 3)
         try:
             if not self._finished:
                 self._close_stdin()
             while self._process.poll() is None and time.monotonic() < until:
-                family |= _family(self._process.pid)
+                self._family |= _family(self._process.pid)
                 time.sleep(0.05)
         finally:
             # Whether it hangs, or somebody pressed Ctrl-C twice.
             self._process.kill()
             self._process.wait()
             # Ray's agents outlive a Ray that ends young, looking for its head for a minute.
-            for process in family:
+            for process in self._family:
                 with contextlib.suppress(psutil.Error):
                     process.kill()
             self._close_stdin()

@@ -29,6 +29,7 @@ from orchestrator.engine.ray.nodes import require_nodes
 from orchestrator.engine.ray.searcher import loss_listener, searcher
 from orchestrator.engine.ray.stopping import stop_workers
 from orchestrator.engine.ray.trial import placement, trainable
+from orchestrator.engine.ray.vital_signs import watched
 from orchestrator.store.store import Store
 
 if TYPE_CHECKING:
@@ -44,10 +45,12 @@ _TUNE_ENDS_WITHIN = 2.0
 def main() -> None:
     """Do the job on stdin."""
     channel = _own_stdout()
+    one_at_a_time = threading.Lock()
 
     def tell(message: tuple[Any, ...]) -> None:
-        pickle.dump(message, channel)
-        channel.flush()
+        with one_at_a_time:
+            pickle.dump(message, channel)
+            channel.flush()
 
     job: Job = pickle.load(sys.stdin.buffer)
     stopping = threading.Event()
@@ -69,7 +72,8 @@ def _do(job: Job, tell: Tell, stopping: threading.Event) -> None:
             connected = True
             tell(("connected",))
             try:
-                drive(job, tell, stopping)
+                with _watched(job, tell, stopping):
+                    drive(job, tell, stopping)
                 tell(("finished",))
             except Stuck as error:
                 # Told at once: the end of such a Ray may be long in coming.
@@ -79,6 +83,15 @@ def _do(job: Job, tell: Tell, stopping: threading.Event) -> None:
     except ApolloError as error:
         # A Ray that does not start at once may at the next try.
         tell(("failed" if connected else "no ray", str(error)))
+
+
+def _watched(
+    job: Job, tell: Tell, stopping: threading.Event
+) -> contextlib.AbstractContextManager[None]:
+    """Of a cluster that others started, others know the processes."""
+    if job.address is not None:
+        return contextlib.nullcontext()
+    return watched(lambda lost: tell(("no ray", lost)), stopping=stopping)
 
 
 def drive(job: Job, tell: Tell, stopping: threading.Event | None = None) -> None:

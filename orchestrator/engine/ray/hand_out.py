@@ -48,8 +48,9 @@ class HandOut:
         tell: takes ("started", key), ("lost", key) and ("ended", outcome).
         capacity: what the cluster has now.
         patience: seconds to wait for machines that can hold what none can yet.
-        begin_within: seconds in which a worker has to begin with a stage that has its room; None
-            waits as long as it takes, as a cluster may that starts machines.
+        begin_within: of a cluster whose machines are all there, seconds in which a worker has to
+            begin with a stage that has its room; None waits as long as it takes, as a cluster may
+            that starts machines.
         stopping: once it is set, nothing more is handed out.
     """
 
@@ -86,11 +87,14 @@ class HandOut:
         """The configuration of a trial: its stage and where it is to run; None while none fits.
 
         Raises:
-            Stuck: no worker began in time with a stage that was handed out.
+            Stuck: no worker began in time with a stage that was handed out, or none ever will.
             ApolloError: machines that would hold a stage did not come in time.
         """
         self._refuse_to_wait_for_workers()
-        task = self._frontier.next(self._now())
+        capacity = self._now()
+        if self._begin_within is not None and not capacity.cpus:
+            raise Stuck("Ray counts this machine as dead")
+        task = self._frontier.next(capacity)
         if task is None:
             self._refuse_to_wait_forever()
             return None

@@ -10,11 +10,11 @@ from orchestrator.store import lease
 from orchestrator.store.store import Store
 
 
-def hand_out(store, *names, begin_within):
+def hand_out(store, *names, begin_within, cpus=2):
     return HandOut(
         Frontier([tiny_task(store, name) for name in names]),
         lambda _: None,
-        lambda: Capacity(cpus=2),
+        lambda: Capacity(cpus=cpus),
         patience=60.0,
         begin_within=begin_within,
     )
@@ -35,6 +35,12 @@ def test_a_stage_that_was_begun_may_take_as_long_as_it_takes(tmp_path):
     assert stages.next("second") is None
     held.release()
     assert stages.next("third") is None
+
+
+def test_a_ray_of_our_own_that_lost_its_machine_is_not_waited_for(tmp_path):
+    with pytest.raises(Stuck, match="counts this machine as dead"):
+        hand_out(tmp_path, "a", begin_within=300, cpus=0).next("first")
+    assert hand_out(tmp_path, "a", begin_within=None, cpus=0).next("asks for a machine")
 
 
 def test_a_cluster_that_starts_machines_is_given_its_time(tmp_path):
