@@ -41,9 +41,14 @@ def plan(
         typer.Option("--gpus", min=1, help="of your cluster: how long the sweep takes at least"),
     ] = None,
     gpu_memory: GpuMemory = None,
+    decode_ms: Annotated[
+        float | None,
+        typer.Option("--decode-ms", min=0.001, help="that a processor takes to decode a frame"),
+    ] = None,
 ) -> None:
     """Show variants, stages, what is shared and what it costs; touches nothing."""
     from orchestrator.cost.cost import plan_cost, plan_flops
+    from orchestrator.cost.decoding import plan_decoding
     from orchestrator.cost.feature_bytes import plan_features
     from orchestrator.cost.planned_memory import plan_memory
     from orchestrator.cost.speeds import measure_speeds
@@ -63,8 +68,10 @@ def plan(
     cost = plan_cost(planned, flops, speeds)
     memory = plan_memory(planned, device=device)
     features = plan_features(planned, speeds)
+    frame = None if decode_ms is None else decode_ms / 1000
+    decoding = plan_decoding(planned, features.uses, frame=frame)
     if as_json:
-        document = plan_document(planned, cost, memory, device=device, gpus=gpus)
+        document = plan_document(planned, cost, memory, device=device, gpus=gpus, decoding=decoding)
         document["features"] = features_document(features)
         if before is not None:
             document["against"] = _changes(before, planned)
@@ -78,7 +85,7 @@ def plan(
     from orchestrator.plan.plan_view import show_plan
 
     console = Console()
-    show_plan(console, planned, cost, memory, device=device, gpus=gpus)
+    show_plan(console, planned, cost, memory, device=device, gpus=gpus, decoding=decoding)
     show_features(console, features)
     if before is not None:
         both = (*before.stages.values(), *planned.stages.values())

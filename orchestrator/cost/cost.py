@@ -188,14 +188,14 @@ def _evaluation(plan: Plan, regime: Regime, identity: EvaluateIdentity, sizes: M
     still = regime == "center_frame"
     clips = 1 if still else clip_count(identity.sampling, plan.sweep.data.video_seconds)
     clips = 0 if regime == "text" else clips
-    videos, questions = _asked(plan)
+    videos, questions = questions_asked(plan)
     asked = questions * min(identity.rotations, _OPTIONS)
     seen = clips * (sizes.vision_forward(still=still) + sizes.connector_forward(still=still))
     shared = seen + sizes.llm_prefix(clips)
     return (asked if sizes.conditioned else videos) * shared + asked * sizes.llm_question(clips)
 
 
-def _asked(plan: Plan) -> tuple[int, int]:
+def questions_asked(plan: Plan) -> tuple[int, int]:
     """Videos and questions of a benchmark."""
     world = plan.world
     if world is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestrator.cost.cost import PlanCost, Total
+from orchestrator.cost.decoding import Decoding, PlanDecoding
 from orchestrator.cost.devices_needed import StageNeed, stage_needs
 from orchestrator.cost.feature_bytes import FeaturePlan
 from orchestrator.cost.makespan import makespan
@@ -20,6 +21,7 @@ def plan_document(
     *,
     device: float,
     gpus: float | None = None,
+    decoding: PlanDecoding | None = None,
 ) -> dict[str, object]:
     """What `apollo plan --json` prints; a stage's `kind` is its name in the sweep file.
 
@@ -28,6 +30,7 @@ def plan_document(
         memory: of each stage, by key.
         device: bytes of one GPU.
         gpus: of the cluster, for the time that the sweep takes at least.
+        decoding: of each stage.
     """
     time = makespan(plan, {k: each.seconds for k, each in cost.stages.items()}, gpus=gpus or 0)
     return {
@@ -61,6 +64,7 @@ def plan_document(
                 "checkpoint_bytes": cost.stages[key].checkpoint,
                 "memory": memory[key].total,
                 "memory_parts": _parts(memory[key]),
+                **(_decoding(decoding.stages[key]) if decoding else {}),
             }
             for key, node in plan.stages.items()
         ],
@@ -85,6 +89,14 @@ def plan_document(
             "speeds": {"cpu": cost.speeds.cpu_source, "gpu": cost.speeds.gpu_source},
         },
         "needs": [_need(each) for each in stage_needs(plan, memory, device=device)],
+    }
+
+
+def _decoding(told: Decoding) -> dict[str, float]:
+    return {
+        "frames": told.frames,
+        "decoding_seconds": told.seconds,
+        "decoders": told.decoders,
     }
 
 

@@ -9,11 +9,13 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestrator.cost.cost import PlanCost
+from orchestrator.cost.decoding import PlanDecoding
 from orchestrator.cost.devices_needed import stage_needs
 from orchestrator.cost.memory import StageMemory
 from orchestrator.cost.model_sizes import ModelSizes, trained_parameters
 from orchestrator.plan.amounts import counted, duration, parameters, si
 from orchestrator.plan.cost_view import costs_table, sharing_table, time_needed
+from orchestrator.plan.decoding_view import decoding_lines
 from orchestrator.plan.design_view import also_built, answers_table, axes_table
 from orchestrator.plan.memory_view import show_memory
 from orchestrator.plan.plan import Plan, StageNode
@@ -27,8 +29,9 @@ def show_plan(
     *,
     device: float,
     gpus: float | None = None,
+    decoding: PlanDecoding | None = None,
 ) -> None:
-    """Print variants, stages, what is shared, the cost, and what does not fit.
+    """Print variants, stages, what is shared, the cost, and what does not fit or keep up.
 
     Args:
         console: where to.
@@ -36,6 +39,7 @@ def show_plan(
         memory: of each stage, by key.
         device: bytes of one GPU.
         gpus: of the cluster, for the time that the sweep takes at least.
+        decoding: of each stage.
     """
     factors = (
         counted(len({variant.design for variant in plan.variants}), "design"),
@@ -56,6 +60,8 @@ def show_plan(
     console.print(costs_table(cost))
     console.print(sharing_table(plan, cost))
     console.print(time_needed(plan, cost, gpus), highlight=False)
+    for line in decoding_lines(plan, cost, decoding) if decoding else ():
+        console.print(line, highlight=False)
     show_memory(console, stage_needs(plan, memory, device=device), device)
     console.print(
         "Estimates from parameter and token counts. "
