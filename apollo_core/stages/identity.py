@@ -122,8 +122,8 @@ class TrainIdentity(Frozen):
     """One stage of a schedule: a rate per module, data, length.
 
     `decoder`: of videos; pictures of some differ. `exhausted`: data that run out are gone through
-    again, or end the stage early. `most_skipped`:
-    part of the samples that may have bad media, where these are skipped.
+    again, or end the stage early. `most_skipped`: part of the samples that may have bad media,
+    where these are skipped.
     """
 
     kind: Literal["train"] = "train"

@@ -124,8 +124,9 @@ class _Text:
                 if not (unsure or error.msg.startswith("Unterminated")) or left > _LONGEST:
                     self._go_to(error.pos)
                     raise self.broken(error.msg) from None
+                place = error.pos - self._at
                 if not self._more(piece):
-                    raise self.broken("the file ends inside an entry; it was cut off") from None
+                    raise self._ended(error.msg, place) from None
                 piece *= 2  # so that a long entry is not parsed again and again
             except RecursionError:
                 raise self.broken("nested too deep") from None
@@ -133,6 +134,13 @@ class _Text:
                 start = self._bytes
                 self._go_to(end)
                 return start, self._bytes - start, value
+
+    def _ended(self, why: str, place: int) -> BadInput:
+        """What to say of an entry that is broken at `place` from where it begins, or was cut."""
+        if place < len(self._held.rstrip()) and not why.startswith("Unterminated"):
+            self._go_to(place)
+            return self.broken(why)
+        return self.broken("the file ends inside an entry; it was cut off")
 
     def broken(self, why: str) -> BadInput:
         """That the file is no JSON at the place that was reached."""

@@ -62,16 +62,23 @@ def members_of(path: Path) -> tuple[Member, ...]:
             members = tuple(
                 Member(each.name, each.offset_data, each.size) for each in tar if each.isreg()
             )
-            end = tar.offset
+            # What follows the last member is a block of zeros, or the file was cut there.
+            ends = _at(path, tar.offset, _BLOCK) == b"\0" * _BLOCK
     except FileNotFoundError:
         raise DataMissing(f"{path}: there is no such shard") from None
     except tarfile.TarError as error:
         raise BadInput(f"{path}: {_why(path, error)}") from None
     except OSError as error:
         raise BadInput(f"{path}: the shard cannot be read: {error.strerror}") from None
-    if path.stat().st_size < end:
+    if not ends:
         raise BadInput(f"{path}: the shard is cut off: the end mark of tar files is missing")
     return members
+
+
+def _at(path: Path, place: int, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(place)
+        return file.read(size)
 
 
 @lru_cache(maxsize=64)
