@@ -25,6 +25,8 @@ class Split(IntEnum):
     MULTI_IMAGES = 3
     TEXTS = 4
     CORPUS = 5
+    PRETRAIN_IMAGES = 6
+    PRETRAIN_VIDEOS = 7
 
 
 class Purpose(IntEnum):

@@ -1,45 +1,23 @@
-"""Films and stills to pixels: uint8 RGB, drawn with numpy alone.
-
-Lengths are in pixels of a 48-pixel frame and grow with the frame.
-"""
+"""Films and stills to pixels: uint8 RGB, drawn with numpy alone."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, UInt8
 
 from apollo_core.microworld.chance import stream
-from apollo_core.microworld.film import Body, Film
+from apollo_core.microworld.film import Film
+from apollo_core.microworld.layout import DIGIT, FRAME, PLATE, SIDE, Corner, corner_of, scaled
+from apollo_core.microworld.looks import OWN, Grey, Look, Rgb
+from apollo_core.microworld.motion import STEPS, mover_corners
+from apollo_core.microworld.scene import Body
 from apollo_core.microworld.still import Still
 
-Grey = UInt8[np.ndarray, "height width"]
 Mask = Bool[np.ndarray, "height width"]
 Picture = UInt8[np.ndarray, "size size 3"]
 Reel = UInt8[np.ndarray, "frames size size 3"]
-Corner = Float[np.ndarray, " 2"]
-
-UNIT = 48
-RGB: dict[str, tuple[int, int, int]] = {
-    "red": (235, 30, 30),
-    "green": (20, 180, 40),
-    "blue": (40, 60, 240),
-    "yellow": (250, 225, 20),
-    "pink": (245, 60, 220),
-    "cyan": (20, 220, 230),
-}
-SHAPE_SIDE = 14
-PLATE = (26, 18)
-DIGIT = (24, 15)
-# Ground scrolled per second: 2 pixels per frame at 8 fps, a repeat after 4 s, so that frames up to
-# 2 s apart still tell the direction.
-SCROLL = 16
-GROUND = 64
-ROAD = 6
-COBBLE = 8
-
-_STEPS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0), "still": (0, 0)}
 
 # Five pixels by seven, row by row.
 _FONT = {
@@ -54,24 +32,21 @@ _FONT = {
     "8": "01110 10001 10001 01110 10001 10001 01110",
     "9": "01110 10001 10001 01111 00001 00010 01100",
 }
-
-
-def scaled(length: int, size: int) -> int:
-    """`length` of a 48-pixel frame in a frame of `size` pixels."""
-    return round(length * size / UNIT)
+# So many pictures of grain are drawn and then shifted: a new one for each frame would cost more
+# than encoding the frame.
+_GRAINS = 8
 
 
 @lru_cache(maxsize=64)
-def plate(digit: str, size: int) -> Grey:
-    """A bright digit on a black plate, in grey."""
-    rows = [[float(bit) for bit in row] for row in _FONT[digit].split()]
-    glyph = np.array(rows, dtype=np.uint8) * 255
+def plate(digit: str, size: int, ink: int = 255, board: int = 0) -> Grey:
+    """A bright digit on a dark board, in grey, for a frame of `size` pixels."""
+    rows = [[bit == "1" for bit in row] for row in _FONT[digit].split()]
     high, wide = (scaled(n, size) for n in DIGIT)
-    glyph = glyph[np.arange(high) * 7 // high][:, np.arange(wide) * 5 // wide]
-    board = np.zeros(tuple(scaled(n, size) for n in PLATE), dtype=np.uint8)
-    top, left = (board.shape[0] - high) // 2, (board.shape[1] - wide) // 2
-    board[top : top + high, left : left + wide] = glyph
-    return board
+    glyph = np.array(rows)[np.arange(high) * 7 // high][:, np.arange(wide) * 5 // wide]
+    drawn = np.full(tuple(scaled(n, size) for n in PLATE), board, dtype=np.uint8)
+    top, left = (drawn.shape[0] - high) // 2, (drawn.shape[1] - wide) // 2
+    drawn[top : top + high, left : left + wide][glyph] = ink
+    return drawn
 
 
 @lru_cache(maxsize=64)
@@ -89,9 +64,9 @@ def shape_mask(shape: str, side: int) -> Mask:
 
 
 @lru_cache(maxsize=64)
-def _outlined(shape: str, side: int) -> tuple[Mask, Mask]:
+def _outlined(shape: str, size: int) -> tuple[Mask, Mask]:
     """The shape in a box one pixel wider all round, and its one-pixel outline."""
-    inner = np.pad(shape_mask(shape, side), 1)
+    inner = np.pad(shape_mask(shape, scaled(SIDE, size)), 1)
     grown = inner.copy()
     for axis in (0, 1):
         for shift in (-1, 1):
@@ -99,52 +74,37 @@ def _outlined(shape: str, side: int) -> tuple[Mask, Mask]:
     return inner, grown & ~inner
 
 
-def place_corner(place: str, size: int) -> Corner:
-    """Top left corner (row, column) of an outlined shape's box at a side of the screen."""
-    box = scaled(SHAPE_SIDE, size) + 2
-    middle, far = (size - box) / 2, size - box
-    corners = {
-        "left": (middle, 0),
-        "right": (middle, far),
-        "top": (0, middle),
-        "bottom": (far, middle),
-    }
-    return np.array(corners[place], dtype=np.float64)
+def _stamp(frames: Picture | Reel, colour: Rgb, shape: str, corner: Corner) -> None:
+    """Draw a shape into one frame or into several, what lies outside cut off."""
+    size = frames.shape[-2]
+    row, column = (scaled(n, size) for n in corner)
+    inner, outline = _outlined(shape, size)
+    top, left = max(0, -row), max(0, -column)
+    high, wide = (min(n, size - at) for n, at in zip(inner.shape, (row, column), strict=True))
+    if high <= top or wide <= left:
+        return
+    box = frames[..., row + top : row + high, column + left : column + wide, :]
+    box[..., inner[top:high, left:wide], :] = colour
+    box[..., outline[top:high, left:wide], :] = 0
 
 
-def _stamp(frame: Picture, body: Body, corner: Corner) -> None:
-    inner, outline = _outlined(body.shape, scaled(SHAPE_SIDE, frame.shape[0]))
-    row, column = (round(float(n)) for n in corner)
-    box = frame[row : row + inner.shape[0], column : column + inner.shape[1]]
-    box[inner] = RGB[body.colour]
-    box[outline] = 0
+def _stamp_digit(frames: Picture | Reel, digit: str, look: Look) -> None:
+    """Put a digit's board in the middle of one frame or of several."""
+    drawn = plate(digit, frames.shape[-2], look.ink, look.board)
+    top, left = ((frames.shape[-2] - n) // 2 for n in drawn.shape)
+    frames[..., top : top + drawn.shape[0], left : left + drawn.shape[1], :] = drawn[..., None]
 
 
-def _stamp_digit(frames: Picture | Reel, digit: str) -> None:
-    """Put a digit's plate in the middle of one frame or of several."""
-    board = plate(digit, frames.shape[-2])
-    top, left = (frames.shape[-2] - n for n in board.shape)
-    top, left = top // 2, left // 2
-    frames[..., top : top + board.shape[0], left : left + board.shape[1], :] = board[..., None]
+def _ground(key: tuple[int, ...], size: int, look: Look) -> Grey:
+    return look.ground(stream(*key), size)
 
 
-def draw_ground(key: tuple[int, ...], size: int) -> UInt8[np.ndarray, "side side"]:
-    """A grey torus of cobbles, with one bright road across and one down to see it scroll by."""
-    rng = stream(*key)
-    side, cobble = scaled(GROUND, size), scaled(COBBLE, size)
-    cells = rng.integers(50, 120, size=(side // cobble + 1,) * 2, dtype=np.uint8)
-    ground = cells.repeat(cobble, axis=0).repeat(cobble, axis=1)[:side, :side].copy()
-    for _ in range(2):
-        start = int(rng.integers(side))
-        ground[(start + np.arange(scaled(ROAD, size))) % side] = 215
-        ground = ground.T
-    return ground
-
-
-def _scroll(ground: Grey, camera: str, frames: int, fps: int, size: int) -> Reel:
+def _scroll(film: Film, size: int, look: Look) -> Reel:
     """Frames of a camera over the ground."""
-    moved = np.round(np.arange(frames) * scaled(SCROLL, size) / fps).astype(np.int64)
-    down, right = _STEPS[camera]
+    ground = _ground(film.texture, size, look)
+    seconds = np.arange(film.frames) / film.fps
+    moved = np.round(seconds * film.scroll * size / FRAME).astype(np.int64)
+    down, right = STEPS[film.camera]
     window = np.arange(size)
     rows = (window + down * moved[:, None]) % ground.shape[0]
     columns = (window + right * moved[:, None]) % ground.shape[1]
@@ -152,26 +112,42 @@ def _scroll(ground: Grey, camera: str, frames: int, fps: int, size: int) -> Reel
     return np.repeat(grey[..., None], 3, axis=-1)
 
 
-def draw_film(film: Film, size: int) -> Reel:
+def draw_film(film: Film, size: int, look: Look = OWN) -> Reel:
     """Draw every frame of a film."""
-    frames = _scroll(draw_ground(film.texture, size), film.camera, film.frames, film.fps, size)
-    leave, arrive = film.travel
-    done = np.clip((np.arange(film.frames) - leave) / max(1, arrive - leave), 0, 1)
-    start, end = place_corner(film.mover.start, size), place_corner(film.mover.end, size)
-    rest = place_corner(film.stayer.end, size)
-    for frame, share in zip(frames, done, strict=True):
-        _stamp(frame, film.stayer, rest)
-        _stamp(frame, film.mover, start + share * (end - start))
+    frames = _scroll(film, size, look)
+    mover = film.mover
+    corners = mover_corners(mover, np.arange(film.frames) / film.fps)
+    for frame, (row, column) in zip(frames, corners.tolist(), strict=True):
+        _stamp(frame, look.palette[mover.colour], mover.shape, (row, column))
+    _stamp_bodies(frames, film.stayers, look)
     for flash in film.flashes:
-        _stamp_digit(frames[flash.begin : flash.end], flash.digit)
-    return frames
+        _stamp_digit(frames[flash.begin : flash.end], flash.digit, look)
+    return _grained(frames, film.texture, look)
 
 
-def draw_still(still: Still, size: int) -> Picture:
+def draw_still(still: Still, size: int, look: Look = OWN) -> Picture:
     """Draw an image."""
-    picture = np.repeat(draw_ground(still.texture, size)[:size, :size, None], 3, axis=-1)
-    for body in still.bodies:
-        _stamp(picture, body, place_corner(body.end, size))
+    ground = _ground(still.texture, size, look)[:size, :size, None]
+    picture = np.repeat(ground, 3, axis=-1)
+    _stamp_bodies(picture, still.bodies, look)
     if still.digit is not None:
-        _stamp_digit(picture, still.digit)
-    return picture
+        _stamp_digit(picture, still.digit, look)
+    return _grained(picture[None], still.texture, look)[0]
+
+
+def _stamp_bodies(frames: Picture | Reel, bodies: tuple[Body, ...], look: Look) -> None:
+    for body in bodies:
+        _stamp(frames, look.palette[body.colour], body.shape, corner_of(body.place))
+
+
+def _grained(frames: Reel, key: tuple[int, ...], look: Look) -> Reel:
+    """The frames with noise on every pixel, the same on its three colours."""
+    if not look.grain:
+        return frames
+    size = frames.shape[1]
+    rng = stream(*key, 1)
+    grains = rng.normal(0, look.grain, size=(_GRAINS, size, size)).round().astype(np.int16)
+    kinds = rng.integers(_GRAINS, size=len(frames))
+    shifts = rng.integers(size, size=len(frames))
+    noise = np.stack([np.roll(grains[k], s, axis=1) for k, s in zip(kinds, shifts, strict=True)])
+    return np.clip(frames + noise[..., None], 0, 255).astype(np.uint8)

@@ -1,200 +1,153 @@
 """What happens in one video: a plan with every answer in it, before any pixel.
 
-One shape moves from one side of the screen to another, one stays; one to four digits appear in the
-middle, one after the other; the ground scrolls under them as the camera moves. Shapes and digits
-keep to the screen, not to the ground.
+Three shapes stay at sides of the screen and a fourth passes behind them; two to five digits appear
+in the middle, one after the other; the ground scrolls under them as the camera moves. Shapes and
+digits keep to the screen, not to the ground.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from apollo_core.microworld.chance import Purpose, Split, choice, deal, shuffled, stream
-from apollo_core.microworld.language import COLOURS, DIGITS, DIRECTIONS, MOMENTS, PLACES, SHAPES
+from apollo_core.microworld.chance import Purpose, Split, choice, shuffled, stream
+from apollo_core.microworld.colouring import colour_bodies
+from apollo_core.microworld.focus import COUNTS, Focus, deal_focus
+from apollo_core.microworld.language import DIGITS, HEADINGS, PLACES, SHAPES, SPEEDS
+from apollo_core.microworld.layout import BOX, FRAME
+from apollo_core.microworld.motion import TRACK, visible_shares
+from apollo_core.microworld.scene import Body, Flash, Mover
+from apollo_core.microworld.spec import WorldSpec
+from apollo_core.microworld.timeline import lay_out
 
-ROLES = ("mover", "stayer")
-COUNTS = (1, 2, 3, 4)
-# A digit shorter than this per slot could fall between two sampled frames at 2 fps.
-SECONDS_PER_DIGIT = 1.25
-
-
-@dataclass(frozen=True)
-class Body:
-    """A coloured shape and the sides of the screen where it starts and ends."""
-
-    colour: str
-    shape: str
-    start: str
-    end: str
-
-
-@dataclass(frozen=True)
-class Flash:
-    """A digit on screen in frames `begin` to `end`, the latter excluded."""
-
-    digit: str
-    begin: int
-    end: int
+# Pixels of a 48-pixel frame that the ground scrolls in a second.
+SCROLL = (12.0, 20.0)
+STAYERS = 3
+# A slow shape behind one that stays might never be seen: of so many ways the best is taken.
+_WAYS = 8
 
 
 @dataclass(frozen=True)
 class Film:
-    """One video's plan. `texture` seeds the ground; the mover goes in frames `travel`."""
+    """One video's plan.
+
+    Attributes:
+        frames: how many.
+        fps: of the file, frames per second.
+        camera: which way it moves, or `still`.
+        scroll: how fast, pixels of a 48-pixel frame per second.
+        mover: the shape that moves.
+        stayers: those that stay, each at another side.
+        flashes: the digits in order; all different.
+        texture: seeds the ground.
+    """
 
     frames: int
     fps: int
     camera: str
-    mover: Body
-    stayer: Body
+    scroll: float
+    mover: Mover
+    stayers: tuple[Body, ...]
     flashes: tuple[Flash, ...]
-    travel: tuple[int, int]
     texture: tuple[int, ...]
 
     @property
+    def seconds(self) -> float:
+        """How long it lasts."""
+        return self.frames / self.fps
+
+    @property
     def digits(self) -> tuple[str, ...]:
-        """The digits in order of appearance; all different."""
+        """The digits in order of appearance."""
         return tuple(flash.digit for flash in self.flashes)
 
-
-@dataclass(frozen=True)
-class Focus:
-    """The question of each category that this film is dealt, and the answer it must have.
-
-    Answers are dealt first and films made to fit, so a benchmark's answers are balanced exactly.
-    """
-
-    camera: str
-    moment: str
-    role: str
-    place: str
-    perceived: Literal["colour", "shape"]
-    percept: str
-    reasoned: Literal["count", "colour"]
-    count: int
-    mover_colour: str | None
-    ocr_rank: int | None
-    ocr_moment: str
-    ocr_digit: str
+    @property
+    def bodies(self) -> tuple[Body | Mover, ...]:
+        """All shapes, the mover first."""
+        return (self.mover, *self.stayers)
 
 
-_SPATIAL = tuple((m, r, p) for m in MOMENTS for r in ROLES for p in PLACES)
-_PERCEPTION: tuple[tuple[Literal["colour", "shape"], str], ...] = (
-    *(("colour", c) for c in COLOURS for _ in range(2)),
-    *(("shape", s) for s in SHAPES for _ in range(3)),
-)
-_REASONING: tuple[tuple[Literal["count", "colour"], int, str | None], ...] = (
-    *(("count", n, None) for n in COUNTS for _ in COLOURS),
-    *(("colour", n, colour) for n in COUNTS for colour in COLOURS),
-)
-_OCR = tuple((m, d) for m in MOMENTS for d in DIGITS)
-
-
-def _ocr_rank(seed: int, split: Split, index: int) -> int | None:
-    """How many films before this one show two digits or more; None where this one does not."""
-
-    def several(i: int) -> bool:
-        return deal(_REASONING, i, seed, split, Purpose.REASONING)[1] > 1
-
-    if not several(index):
-        return None
-    decks, place = divmod(index, len(_REASONING))
-    per_deck = sum(card[1] > 1 for card in _REASONING)
-    return decks * per_deck + sum(several(index - place + i) for i in range(place))
-
-
-def deal_focus(seed: int, split: Split, index: int) -> Focus:
-    """Deal film `index` its questions and answers, each category from its own decks."""
-    moment, role, place = deal(_SPATIAL, index, seed, split, Purpose.SPATIAL)
-    perceived, percept = deal(_PERCEPTION, index, seed, split, Purpose.PERCEPTION)
-    reasoned, count, mover_colour = deal(_REASONING, index, seed, split, Purpose.REASONING)
-    rank = _ocr_rank(seed, split, index)
-    ocr_moment, ocr_digit = deal(_OCR, rank or 0, seed, split, Purpose.OCR)
-    return Focus(
-        camera=deal(DIRECTIONS, index, seed, split, Purpose.CAMERA),
-        moment=moment,
-        role=role,
-        place=place,
-        perceived=perceived,
-        percept=percept,
-        reasoned=reasoned,
-        count=count,
-        mover_colour=mover_colour,
-        ocr_rank=rank,
-        ocr_moment=ocr_moment,
-        ocr_digit=ocr_digit,
-    )
-
-
-def _colours(focus: Focus, rng: np.random.Generator) -> tuple[str, str]:
-    """Colours of mover and stayer that fit the focus."""
-    mover, stayer = shuffled(rng, COLOURS)[:2]
-    wanted = focus.percept if focus.perceived == "colour" else None
-    if focus.mover_colour is not None:
-        mover = focus.mover_colour
-        rest = [c for c in COLOURS if c != mover]
-        return mover, wanted if wanted in rest else choice(rng, rest)
-    if wanted is not None:
-        other = choice(rng, [c for c in COLOURS if c != wanted])
-        return (wanted, other) if rng.integers(2) else (other, wanted)
-    return mover, stayer
-
-
-def _bodies(focus: Focus, rng: np.random.Generator) -> tuple[Body, Body]:
-    shapes = shuffled(rng, SHAPES)
-    if focus.perceived == "shape":
-        shapes = [focus.percept, *(s for s in shapes if s != focus.percept)]
-    sides = shuffled(rng, [p for p in PLACES if p != focus.place])
-    slot = 2 if focus.role == "stayer" else MOMENTS.index(focus.moment)
-    sides.insert(slot, focus.place)
-    mover_colour, stayer_colour = _colours(focus, rng)
-    return (
-        Body(mover_colour, shapes[0], start=sides[0], end=sides[1]),
-        Body(stayer_colour, shapes[1], start=sides[2], end=sides[2]),
-    )
-
-
-def _digits(focus: Focus, rng: np.random.Generator) -> list[str]:
-    if focus.ocr_rank is None:
-        return shuffled(rng, DIGITS)[: focus.count]
-    rest = shuffled(rng, [d for d in DIGITS if d != focus.ocr_digit])[: focus.count - 1]
-    return [focus.ocr_digit, *rest] if focus.ocr_moment == "start" else [*rest, focus.ocr_digit]
-
-
-def _flashes(
-    digits: list[str], frames: int, fps: int, rng: np.random.Generator
-) -> tuple[Flash, ...]:
-    """Show each digit for one to two seconds inside its own slot, with a gap before the next."""
-    slot = frames // len(digits)
-    longest = max(1, min(2 * fps, slot - 2))
-    shortest = min(fps, longest)
-    flashes = []
-    for i, digit in enumerate(digits):
-        shown = int(rng.integers(shortest, longest + 1))
-        begin = i * slot + int(rng.integers(1, max(2, slot - shown)))
-        flashes.append(Flash(digit, begin, begin + shown))
-    return tuple(flashes)
-
-
-def plan_film(
-    seed: int, split: Split, index: int, *, fps: int, min_seconds: float, max_seconds: float
-) -> tuple[Film, Focus]:
-    """Plan film `index` of `split`: the same for the same arguments, whatever else is planned."""
-    rng = stream(seed, split, Purpose.PLOT, index)
-    focus = deal_focus(seed, split, index)
-    shortest = min(max(min_seconds, SECONDS_PER_DIGIT * focus.count), max_seconds)
-    frames = round(fps * float(rng.uniform(shortest, max_seconds)))
-    mover, stayer = _bodies(focus, rng)
+def plan_film(spec: WorldSpec, split: Split, index: int) -> tuple[Film, Focus]:
+    """Plan film `index` of `split`: the same for the same spec, whatever else is planned."""
+    rng = stream(spec.seed, split, Purpose.PLOT, index)
+    focus = deal_focus(spec.seed, split, index, max_seconds=spec.max_seconds)
+    fps = _rate(spec.rates, rng)
+    shortest = min(max(spec.min_seconds, focus.needs), spec.max_seconds)
+    frames = round(fps * float(rng.uniform(shortest, spec.max_seconds)))
+    stayers, mover = _bodies(focus, rng)
     film = Film(
         frames=frames,
         fps=fps,
-        camera=focus.camera,
-        mover=mover,
-        stayer=stayer,
-        flashes=_flashes(_digits(focus, rng), frames, fps, rng),
-        travel=(round(0.15 * frames), round(0.8 * frames)),
-        texture=(seed, split, Purpose.TEXTURE, index),
+        camera=focus.egocentric.answer,
+        scroll=float(rng.uniform(*SCROLL)),
+        mover=_well_seen(mover, stayers, frames / fps, rng),
+        stayers=stayers,
+        flashes=_flashes(focus, frames, fps, rng),
+        texture=(spec.seed, split, Purpose.TEXTURE, index),
     )
     return film, focus
+
+
+def _rate(rates: tuple[int, ...], rng: np.random.Generator) -> int:
+    """One of `rates`, each in proportion to its period: every rate gets as many frames in all."""
+    periods = 1 / np.array(rates, dtype=np.float64)
+    return int(rng.choice(rates, p=periods / periods.sum()))
+
+
+def _bodies(focus: Focus, rng: np.random.Generator) -> tuple[tuple[Body, ...], Mover]:
+    """Shapes all different, colours that repeat, places that fit the focus; no way yet."""
+    colours = colour_bodies(
+        STAYERS + 1,
+        among_stayers=focus.answer("perception", "colour_of")
+        or focus.answer("perception", "colour_at"),
+        more=focus.answer("reasoning", "more"),
+        rng=rng,
+    )
+    shapes = shuffled(rng, SHAPES)
+    wanted = focus.answer("spatial", "where")
+    places = sorted(shuffled(rng, PLACES), key=lambda place: place != wanted)[:STAYERS]
+    stayers = tuple(
+        Body(colour, shape, place)
+        for colour, shape, place in zip(colours, shapes, shuffled(rng, places), strict=False)
+    )
+    mover = Mover(
+        colours[-1],
+        shapes[-1],
+        heading=focus.answer("spatial", "heading") or choice(rng, HEADINGS),
+        speed=focus.answer("perception", "speed") or choice(rng, SPEEDS),
+        lane=0.0,
+        start=0.0,
+    )
+    return stayers, mover
+
+
+def _well_seen(
+    mover: Mover, stayers: tuple[Body, ...], seconds: float, rng: np.random.Generator
+) -> Mover:
+    """The mover on the way, among a few, on which most of it is seen for most of the film."""
+    moments = np.arange(0.25, seconds, 0.5)
+    ways = rng.uniform(0, (FRAME - BOX, TRACK), size=(_WAYS, 2)).tolist()
+    movers = [replace(mover, lane=lane, start=start) for lane, start in ways]
+    return max(movers, key=lambda one: float(visible_shares(one, stayers, moments).sum()))
+
+
+def _flashes(focus: Focus, frames: int, fps: int, rng: np.random.Generator) -> tuple[Flash, ...]:
+    """Digits and times that have the dealt answers."""
+    count = int(focus.answer("reasoning", "count") or choice(rng, COUNTS))
+    family, digit = focus.temporal_ocr
+    order = [int(i) for i in rng.permutation(count)]
+    places = {"first": 0, "second": 1, "last": count - 1, "at": order[0]}
+    others = shuffled(rng, [each for each in DIGITS if each != digit])[: count - 1]
+    digits = [*others[: places[family]], digit, *others[places[family] :]]
+    wanted: list[int | None] = [None] * count
+    lasting = focus.answer("reasoning", "seconds")
+    if lasting is not None:
+        wanted[order[1]] = int(lasting)
+    if family == "at":
+        # Two at least are shown for long, so that it takes the time to tell which.
+        wanted[order[0]] = 2
+        rival = 1 if lasting is None or int(lasting) > 1 else 2
+        if rival < count:
+            wanted[order[rival]] = wanted[order[rival]] or 2
+    return lay_out(digits, wanted, frames=frames, fps=fps, rng=rng)

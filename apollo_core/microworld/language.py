@@ -8,51 +8,62 @@ from __future__ import annotations
 
 import re
 
-COLOURS = ("red", "green", "blue", "yellow", "pink", "cyan")
+COLOURS = ("red", "green", "blue", "yellow")
 SHAPES = ("circle", "square", "triangle", "cross")
 PLACES = ("left", "right", "top", "bottom")
-DIRECTIONS = ("left", "right", "up", "down", "still")
+HEADINGS = ("left", "right", "up", "down")
+DIRECTIONS = (*HEADINGS, "still")
+SPEEDS = ("slow", "steady", "quick", "fast")
 DIGITS = tuple("0123456789")
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 ORDINALS = ("first", "second", "third")
-MOMENTS = ("start", "end")
 
-DIGIT_FIRST = "which digit appears first?"
-DIGIT_LAST = "which digit appears last?"
+DIGIT_FIRST = "which digit is shown first?"
+DIGIT_SECOND = "which digit is shown second?"
+DIGIT_LAST = "which digit is shown last?"
+DIGIT_AT = "which digit is shown at {clock}?"
 CAMERA = "which way does the camera move?"
-WHERE = "where is the {colour} {shape} at the {moment}?"
+WHERE = "where is the {colour} {shape}?"
+HEADING = "which way does the {shape} move?"
 COLOUR_OF = "what colour is the {shape}?"
-MOVING_SHAPE = "which shape moves?"
-COUNT = "how many digits appear?"
-MOVING_COLOUR = "what colour is the shape that moves?"
+COLOUR_AT = "what colour is the shape at the {place}?"
+SPEED = "how fast does the {shape} move?"
+COUNT = "how many digits are shown?"
+SECONDS = "for how many seconds is the digit {digit} shown?"
+MORE = "in words, how many more {more} than {fewer} shapes are shown?"
 
-STILL_WHERE = "where is the {colour} {shape}?"
 STILL_DIGIT = "which digit is shown?"
 STILL_COUNT = "how many shapes are shown?"
+COLOUR_COUNT = "how many {colour} shapes are shown?"
 WHICH_IMAGE = "which image shows the digit {digit}?"
+DIGIT_IN_IMAGE = "which digit is shown in the {ordinal} image?"
 COLOUR_IN_IMAGE = "what colour is the {shape} in the {ordinal} image?"
 
 DESCRIBE_VIDEO = "describe the video."
 DESCRIBE_IMAGE = "describe the image."
 
-MOVES = "a {colour} {shape} moves from {start} to {end}."
-STAYS = "a {colour} {shape} stays at the {place}."
-CAMERA_MOVES = "the camera moves {direction}."
-CAMERA_STILL = "the camera stays still."
-ONE_DIGIT = "1 digit appears: {digits}."
-MANY_DIGITS = "{count} digits appear: {digits}."
+MOVES = "a {colour} {shape} moves {heading}, {speed}."
 LIES = "a {colour} {shape} is at the {place}."
+CAMERA_MOVES = "the camera moves {direction}."
+CAMERA_STILL = "the camera is still."
+# One part for each digit; a time only where a whole second is well inside it.
+COUNTED_DIGITS = "{count} digits: {parts}."
+PART_AT = " at {clock}"
+PART_FOR = " for {seconds} seconds"
 SHOWS = "the digit {digit} is shown."
 
 SUM = "what is {a} plus {b}?"
 DIFFERENCE = "what is {a} minus {b}?"
-NEXT = "what comes next: {row}?"
+NEXT = "what is next: {row}?"
+IN_WORDS = "in words, "
 
 SENTENCES = (
-    *(DIGIT_FIRST, DIGIT_LAST, CAMERA, WHERE, COLOUR_OF, MOVING_SHAPE, COUNT, MOVING_COLOUR),
-    *(STILL_WHERE, STILL_DIGIT, STILL_COUNT, WHICH_IMAGE, COLOUR_IN_IMAGE),
+    *(DIGIT_FIRST, DIGIT_SECOND, DIGIT_LAST, DIGIT_AT, CAMERA, WHERE, HEADING),
+    *(COLOUR_OF, COLOUR_AT, SPEED, COUNT, SECONDS, MORE),
+    *(STILL_DIGIT, STILL_COUNT, COLOUR_COUNT, WHICH_IMAGE, DIGIT_IN_IMAGE, COLOUR_IN_IMAGE),
     *(DESCRIBE_VIDEO, DESCRIBE_IMAGE),
-    *(MOVES, STAYS, CAMERA_MOVES, CAMERA_STILL, ONE_DIGIT, MANY_DIGITS, LIES, SHOWS),
-    *(SUM, DIFFERENCE, NEXT),
+    *(MOVES, LIES, CAMERA_MOVES, CAMERA_STILL, COUNTED_DIGITS, PART_AT, PART_FOR, SHOWS),
+    *(SUM, DIFFERENCE, NEXT, IN_WORDS),
 )
 
 # Not in any manifest: what prompts wrap around it (clip timestamps, lettered options, the `seconds`
@@ -75,7 +86,7 @@ def words(text: str) -> list[str]:
 
 def _closed_vocabulary() -> tuple[str, ...]:
     spoken = " ".join(re.sub(r"\{\w+\}", " ", sentence) for sentence in SENTENCES)
-    lexicon = (*COLOURS, *SHAPES, *PLACES, *DIRECTIONS, *DIGITS, *ORDINALS, *MOMENTS)
+    lexicon = (*COLOURS, *SHAPES, *PLACES, *DIRECTIONS, *SPEEDS, *DIGITS, *NUMBERS, *ORDINALS)
     return tuple(sorted({*words(spoken), *lexicon, *PROMPT_WORDS}))
 
 

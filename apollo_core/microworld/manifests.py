@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from apollo_core.microworld import language as say
 from apollo_core.microworld.chance import Purpose, Split, shuffled, stream
-from apollo_core.microworld.film import Film, Focus
-from apollo_core.microworld.questions import every_question, make_items
+from apollo_core.microworld.film import Film
+from apollo_core.microworld.focus import Focus
+from apollo_core.microworld.items import make_items
+from apollo_core.microworld.questions import every_question, without_rare
 from apollo_core.microworld.still import Asked, Still, ask_still, ask_stills, describe_still
 from apollo_core.microworld.writing import describe, write_film, write_still, write_sum
 
@@ -18,8 +20,8 @@ Row = Mapping[str, object]
 # Several questions share one scene, because encoding or reading it is what costs. Measured: a small
 # transformer trained from scratch reached 97 % in temporal OCR in 600 steps with six questions to a
 # video, and stayed at chance with one.
-VIDEO_TURNS = 5
-CORPUS_TURNS = 3
+VIDEO_TURNS = 6
+CORPUS_TURNS = 4
 
 
 def train_video(index: int) -> str:
@@ -42,6 +44,16 @@ def image_of_several(index: int, part: int) -> str:
     return f"images/m{index:05d}_{part}.png"
 
 
+def pretrain_image(index: int) -> str:
+    """Path of image `index` of the neighbouring look under the root."""
+    return f"images/n{index:05d}.png"
+
+
+def pretrain_video(index: int) -> str:
+    """Path of video `index` of the neighbouring look under the root."""
+    return f"videos/n{index:05d}.mp4"
+
+
 def _row(key: str, turns: Sequence[Asked], **media: object) -> Row:
     conversations = [
         {"from": role, "value": text}
@@ -56,28 +68,31 @@ def _shown(marks: str, asked: Sequence[Asked]) -> list[Asked]:
     return [(marks + asked[0][0], asked[0][1]), *asked[1:]]
 
 
-def caption_rows(films: Sequence[Film]) -> Iterator[Row]:
-    """One caption per training video."""
+def caption_rows(films: Sequence[Film], path: Callable[[int], str] = train_video) -> Iterator[Row]:
+    """One caption per video; `path` says where each lies."""
     for i, film in enumerate(films):
         asked = (f"<video>\n{say.DESCRIBE_VIDEO}", describe(film))
-        yield _row(f"caption-v{i:05d}", [asked], video=train_video(i))
+        yield _row(f"caption-{Path(path(i)).stem}", [asked], video=path(i))
 
 
 def video_rows(films: Sequence[Film], seed: int) -> Iterator[Row]:
-    """Every question about every training video in random order, at most five to a conversation."""
+    """Questions about each training video in random order, at most six to a conversation."""
     for i, film in enumerate(films):
         rng = stream(seed, Split.TRAIN, Purpose.QUESTIONS, i)
-        asked = [(q.text, q.answer) for q in shuffled(rng, every_question(film, rng))]
+        questions = without_rare(every_question(film, rng), rng)
+        asked = [(q.text, q.answer) for q in shuffled(rng, questions)]
         for k in range(0, len(asked), VIDEO_TURNS):
             turns = _shown("<video>\n", asked[k : k + VIDEO_TURNS])
             yield _row(f"v{i:05d}-{k // VIDEO_TURNS}", turns, video=train_video(i))
 
 
-def image_caption_rows(stills: Sequence[Still]) -> Iterator[Row]:
-    """One caption per image."""
+def image_caption_rows(
+    stills: Sequence[Still], path: Callable[[int], str] = image
+) -> Iterator[Row]:
+    """One caption per image; `path` says where each lies."""
     for i, still in enumerate(stills):
         asked = (f"<image>\n{say.DESCRIBE_IMAGE}", describe_still(still))
-        yield _row(f"caption-i{i:05d}", [asked], image=image(i))
+        yield _row(f"caption-{Path(path(i)).stem}", [asked], image=path(i))
 
 
 def image_rows(stills: Sequence[Still], seed: int) -> Iterator[Row]:
@@ -97,18 +112,28 @@ def multi_image_rows(groups: Sequence[list[Still]], seed: int) -> Iterator[Row]:
 
 
 def text_rows(films: Sequence[Film], seed: int) -> Iterator[Row]:
-    """Text alone: sums and rows of numbers, and between them one question on a written scene."""
+    """Text alone: sums, and between them one question on a written scene, every other of how many
+    more there are of one colour."""
     for i, film in enumerate(films):
         rng = stream(seed, Split.TEXTS, Purpose.QUESTIONS, i)
-        turns = [write_sum(rng)] if i % 2 else write_film(film, rng, turns=1)
-        yield _row(f"t{i:05d}", turns)
+        first = "more" if i % 4 == 0 else None
+        yield _row(
+            f"t{i:05d}", [write_sum(rng)] if i % 2 else write_film(film, rng, 1, first=first)
+        )
 
 
-def corpus_rows(scenes: Iterable[Film | Still], seed: int) -> Iterator[Row]:
-    """Written scenes with the very questions of videos and images, to pretrain a language model."""
+def corpus_rows(scenes: Iterable[Film | Still | None], seed: int) -> Iterator[Row]:
+    """To pretrain a language model: written scenes with what is asked of media, and sums.
+
+    Args:
+        scenes: what each row describes; None where it is a sum.
+        seed: the world's.
+    """
     for i, scene in enumerate(scenes):
         rng = stream(seed, Split.CORPUS, Purpose.QUESTIONS, i)
-        if isinstance(scene, Film):
+        if scene is None:
+            turns = [write_sum(rng)]
+        elif isinstance(scene, Film):
             turns = write_film(scene, rng, CORPUS_TURNS)
         else:
             turns = write_still(scene, rng, CORPUS_TURNS)
@@ -116,16 +141,18 @@ def corpus_rows(scenes: Iterable[Film | Still], seed: int) -> Iterator[Row]:
 
 
 def bench_rows(plans: Sequence[tuple[Film, Focus]], seed: int) -> Iterator[Row]:
-    """The benchmark: an item per category and video; temporal OCR only with two digits or more."""
+    """The benchmark: an item per category and video; `task_type` is the family of the question."""
     for i, (film, focus) in enumerate(plans):
         for item in make_items(film, focus, seed, i):
+            question = item.question
             yield {
-                "id": f"b{i:05d}-{item.category}",
+                "id": f"b{i:05d}-{question.category}",
                 "video": bench_video(i),
-                "question": item.text,
+                "question": question.text,
                 "options": list(item.options),
                 "answer": item.letter,
-                "category": item.category,
+                "category": question.category,
+                "task_type": question.family,
             }
 
 

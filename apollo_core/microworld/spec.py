@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from apollo_core.frozen import Frozen
 
 # Counts up whenever the same spec would give other bytes: it enters the data's fingerprint.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
+
+
+def _ascending(rates: tuple[int, ...]) -> tuple[int, ...]:
+    if list(rates) != sorted(set(rates)):
+        raise ValueError(f"each rate once and in ascending order, not {list(rates)}")
+    return rates
 
 
 class WorldSpec(Frozen):
@@ -22,12 +28,22 @@ class WorldSpec(Frozen):
     multi_images: NonNegativeInt = 100
     texts: NonNegativeInt = 1000
     corpus: NonNegativeInt = 4000
+    pretrain_images: Annotated[
+        NonNegativeInt, Field(description="of the neighbouring look, for encoders to learn from")
+    ] = 0
+    pretrain_videos: Annotated[
+        NonNegativeInt, Field(description="of the neighbouring look, for encoders to learn from")
+    ] = 0
     size: Annotated[
         PositiveInt, Field(ge=48, le=64, multiple_of=2, description="pixels, both sides")
     ] = 48
-    fps: Annotated[PositiveInt, Field(ge=8, le=60)] = 8
+    rates: Annotated[
+        tuple[Annotated[PositiveInt, Field(ge=8, le=60)], ...],
+        Field(min_length=1, description="frames per second of the files, slower ones more often"),
+        AfterValidator(_ascending),
+    ] = (8, 10, 12, 15, 24, 30)
     min_seconds: Annotated[float, Field(ge=4, le=16)] = 4
-    max_seconds: Annotated[float, Field(ge=4, le=16)] = 8
+    max_seconds: Annotated[float, Field(ge=4, le=16)] = 16
 
     @model_validator(mode="after")
     def _ordered(self) -> WorldSpec:

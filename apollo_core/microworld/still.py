@@ -8,32 +8,26 @@ import numpy as np
 
 from apollo_core.microworld import language as say
 from apollo_core.microworld.chance import Purpose, Split, choice, shuffled, stream
-from apollo_core.microworld.film import Body
+from apollo_core.microworld.scene import Body
+
+Asked = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Still:
-    """One image's plan: one to three shapes, no two alike, and perhaps a digit in the middle."""
+    """One image's plan: one to four shapes, no two alike, and perhaps a digit in the middle."""
 
     bodies: tuple[Body, ...]
     digit: str | None
     texture: tuple[int, ...]
 
 
-Asked = tuple[str, str]
-
-
 def plan_still(seed: int, split: Split, index: int, part: int = 0) -> Still:
     """Plan image `part` of sample `index`; one without a digit in four."""
     rng = stream(seed, split, Purpose.STILL, index, part)
-    count = int(rng.integers(1, 4))
-    triples = zip(
-        shuffled(rng, say.COLOURS),
-        shuffled(rng, say.SHAPES),
-        shuffled(rng, say.PLACES),
-        strict=False,
-    )
-    bodies = tuple(Body(colour, shape, side, side) for colour, shape, side in triples)[:count]
+    count = int(rng.integers(1, len(say.PLACES) + 1))
+    pairs = zip(shuffled(rng, say.SHAPES), shuffled(rng, say.PLACES), strict=True)
+    bodies = tuple(Body(choice(rng, say.COLOURS), shape, place) for shape, place in pairs)[:count]
     digit = choice(rng, say.DIGITS) if rng.integers(4) else None
     return Still(bodies, digit, (seed, split, Purpose.TEXTURE, index, part))
 
@@ -41,7 +35,7 @@ def plan_still(seed: int, split: Split, index: int, part: int = 0) -> Still:
 def describe_still(still: Still) -> str:
     """Say all that the image shows."""
     told = [
-        say.LIES.format(colour=body.colour, shape=body.shape, place=body.end)
+        say.LIES.format(colour=body.colour, shape=body.shape, place=body.place)
         for body in still.bodies
     ]
     if still.digit is not None:
@@ -51,11 +45,17 @@ def describe_still(still: Still) -> str:
 
 def ask_still(still: Still, rng: np.random.Generator) -> list[Asked]:
     """Questions about one image, with answers, in random order."""
-    body = choice(rng, still.bodies)
+    shapes, placed = choice(rng, still.bodies), choice(rng, still.bodies)
+    where = choice(rng, still.bodies)
+    # Half of the time of a colour that is there.
+    colour = choice(rng, still.bodies).colour if rng.integers(2) else choice(rng, say.COLOURS)
+    many = sum(body.colour == colour for body in still.bodies)
     asked = [
-        (say.COLOUR_OF.format(shape=body.shape), body.colour),
-        (say.STILL_WHERE.format(colour=body.colour, shape=body.shape), body.end),
+        (say.COLOUR_OF.format(shape=shapes.shape), shapes.colour),
+        (say.COLOUR_AT.format(place=placed.place), placed.colour),
+        (say.WHERE.format(colour=where.colour, shape=where.shape), where.place),
         (say.STILL_COUNT, str(len(still.bodies))),
+        (say.COLOUR_COUNT.format(colour=colour), str(many)),
     ]
     if still.digit is not None:
         asked.append((say.STILL_DIGIT, still.digit))
@@ -70,6 +70,8 @@ def ask_stills(stills: list[Still], rng: np.random.Generator) -> list[Asked]:
     if known:
         i = choice(rng, known)
         asked.append((say.WHICH_IMAGE.format(digit=digits[i]), say.ORDINALS[i]))
+    for i in shuffled(rng, [i for i, digit in enumerate(digits) if digit is not None]):
+        asked.append((say.DIGIT_IN_IMAGE.format(ordinal=say.ORDINALS[i]), str(digits[i])))
     i = int(rng.integers(len(stills)))
     body = choice(rng, stills[i].bodies)
     text = say.COLOUR_IN_IMAGE.format(shape=body.shape, ordinal=say.ORDINALS[i])

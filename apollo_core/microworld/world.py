@@ -14,7 +14,8 @@ from apollo_core.microworld import manifests
 from apollo_core.microworld.chance import Purpose, Split, stream
 from apollo_core.microworld.drawing import draw_film, draw_still
 from apollo_core.microworld.encoding import write_image, write_video
-from apollo_core.microworld.film import Film, Focus, plan_film
+from apollo_core.microworld.film import Film, plan_film
+from apollo_core.microworld.looks import NEIGHBOURING, OWN, Look
 from apollo_core.microworld.spec import WorldSpec
 from apollo_core.microworld.still import Still, plan_still
 
@@ -25,6 +26,7 @@ _PART = ".world.part"
 _FOLDERS = ("videos", "images")
 
 Progress = Callable[[int, int], None]
+_Medium = tuple[Film | Still, Look]
 
 
 def generate(spec: WorldSpec, root: Path, *, on_progress: Progress | None = None) -> None:
@@ -111,21 +113,18 @@ def _write_json(path: Path, value: dict[str, object]) -> None:
     part.replace(path)
 
 
-def _plan(spec: WorldSpec, split: Split, index: int) -> tuple[Film, Focus]:
-    return plan_film(
-        spec.seed,
-        split,
-        index,
-        fps=spec.fps,
-        min_seconds=spec.min_seconds,
-        max_seconds=spec.max_seconds,
-    )
+def _films(spec: WorldSpec, split: Split, count: int) -> list[Film]:
+    return [plan_film(spec, split, i)[0] for i in range(count)]
 
 
-def _corpus_scene(spec: WorldSpec, index: int) -> Film | Still:
-    if index % 4 == 3:
+def _corpus_scene(spec: WorldSpec, index: int) -> Film | Still | None:
+    """Of five texts three are of films, one of a picture and one of numbers alone."""
+    kind = index % 5
+    if kind == 4:
+        return None
+    if kind == 3:
         return plan_still(spec.seed, Split.CORPUS, index)
-    return _plan(spec, Split.CORPUS, index)[0]
+    return plan_film(spec, Split.CORPUS, index)[0]
 
 
 def _plan_group(spec: WorldSpec, index: int) -> list[Still]:
@@ -135,23 +134,32 @@ def _plan_group(spec: WorldSpec, index: int) -> list[Still]:
 
 
 def _write_world(spec: WorldSpec, root: Path, on_progress: Progress | None) -> None:
-    films = [_plan(spec, Split.TRAIN, i)[0] for i in range(spec.train_videos)]
-    bench = [_plan(spec, Split.BENCH, i) for i in range(spec.bench_videos)]
+    films = _films(spec, Split.TRAIN, spec.train_videos)
+    bench = [plan_film(spec, Split.BENCH, i) for i in range(spec.bench_videos)]
     stills = [plan_still(spec.seed, Split.IMAGES, i) for i in range(spec.images)]
     groups = [_plan_group(spec, i) for i in range(spec.multi_images)]
-    texts = [_plan(spec, Split.TEXTS, i)[0] for i in range(spec.texts)]
+    texts = _films(spec, Split.TEXTS, spec.texts)
     corpus = (_corpus_scene(spec, i) for i in range(spec.corpus))
+    next_films = _films(spec, Split.PRETRAIN_VIDEOS, spec.pretrain_videos)
+    next_stills = [
+        plan_still(spec.seed, Split.PRETRAIN_IMAGES, i) for i in range(spec.pretrain_images)
+    ]
 
-    videos = {manifests.train_video(i): film for i, film in enumerate(films)}
-    videos |= {manifests.bench_video(i): film for i, (film, _) in enumerate(bench)}
-    images = {manifests.image(i): still for i, still in enumerate(stills)}
+    media: dict[str, _Medium] = {}
+    media |= {manifests.train_video(i): (film, OWN) for i, film in enumerate(films)}
+    media |= {manifests.bench_video(i): (film, OWN) for i, (film, _) in enumerate(bench)}
+    media |= {manifests.pretrain_video(i): (f, NEIGHBOURING) for i, f in enumerate(next_films)}
+    media |= {manifests.image(i): (still, OWN) for i, still in enumerate(stills)}
     for i, group in enumerate(groups):
-        images |= {manifests.image_of_several(i, part): s for part, s in enumerate(group)}
-    _write_media(root, spec, videos, images, on_progress)
+        media |= {manifests.image_of_several(i, part): (s, OWN) for part, s in enumerate(group)}
+    media |= {manifests.pretrain_image(i): (s, NEIGHBOURING) for i, s in enumerate(next_stills)}
+    _write_media(root, spec.size, media, on_progress)
 
     tables = {
         "captions": manifests.caption_rows(films),
         "image_captions": manifests.image_caption_rows(stills),
+        "pretrain_videos": manifests.caption_rows(next_films, manifests.pretrain_video),
+        "pretrain_images": manifests.image_caption_rows(next_stills, manifests.pretrain_image),
         "sft_video": manifests.video_rows(films, spec.seed),
         "sft_image": manifests.image_rows(stills, spec.seed),
         "sft_multi_image": manifests.multi_image_rows(groups, spec.seed),
@@ -164,18 +172,12 @@ def _write_world(spec: WorldSpec, root: Path, on_progress: Progress | None) -> N
 
 
 def _write_media(
-    root: Path,
-    spec: WorldSpec,
-    videos: dict[str, Film],
-    images: dict[str, Still],
-    on_progress: Progress | None,
+    root: Path, size: int, media: dict[str, _Medium], on_progress: Progress | None
 ) -> None:
-    total = len(videos) + len(images)
-    for done, (name, film) in enumerate(videos.items(), start=1):
-        write_video(root / name, draw_film(film, spec.size), spec.fps)
+    for done, (name, (scene, look)) in enumerate(media.items(), start=1):
+        if isinstance(scene, Film):
+            write_video(root / name, draw_film(scene, size, look), scene.fps)
+        else:
+            write_image(root / name, draw_still(scene, size, look))
         if on_progress:
-            on_progress(done, total)
-    for done, (name, still) in enumerate(images.items(), start=len(videos) + 1):
-        write_image(root / name, draw_still(still, spec.size))
-        if on_progress:
-            on_progress(done, total)
+            on_progress(done, len(media))

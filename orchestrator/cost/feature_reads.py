@@ -19,6 +19,8 @@ _WORLD = {
     "captions.jsonl": "train_videos",
     "sft_video.jsonl": "train_videos",
     "image_captions.jsonl": "images",
+    "pretrain_videos.jsonl": "pretrain_videos",
+    "pretrain_images.jsonl": "pretrain_images",
     "sft_image.jsonl": "images",
     "sft_multi_image.jsonl": "multi_images",
     "bench.jsonl": "bench_videos",

@@ -10,7 +10,15 @@ import pytest
 from apollo_core.microworld.world import WorldSpec, generate
 
 SMALL = WorldSpec(
-    train_videos=6, bench_videos=6, images=4, multi_images=3, texts=8, corpus=8, max_seconds=6
+    train_videos=6,
+    bench_videos=6,
+    images=4,
+    multi_images=3,
+    texts=8,
+    corpus=10,
+    pretrain_images=2,
+    pretrain_videos=2,
+    max_seconds=6,
 )
 
 

@@ -10,8 +10,11 @@ from apollo_core.microworld.chance import Split, stream
 from apollo_core.microworld.film import plan_film
 from apollo_core.microworld.language import VOCABULARY, words
 from apollo_core.microworld.questions import every_question
+from apollo_core.microworld.spec import WorldSpec
 from apollo_core.microworld.still import ask_still, ask_stills, describe_still, plan_still
 from apollo_core.microworld.writing import describe, write_film, write_sum
+
+NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
 def texts_of(value: object) -> list[str]:
@@ -42,7 +45,7 @@ def test_every_word_of_every_manifest_is_in_the_vocabulary(small_world: Path) ->
 def test_every_word_of_many_unwritten_samples_is_in_the_vocabulary() -> None:
     rng = stream(7)
     for i in range(200):
-        film, _ = plan_film(3, Split.TRAIN, i, fps=8, min_seconds=4.0, max_seconds=8.0)
+        film, _ = plan_film(WorldSpec(seed=3), Split.TRAIN, i)
         stills = [plan_still(3, Split.IMAGES, i, part) for part in range(3)]
         said = [describe(film), *(describe_still(still) for still in stills)]
         pairs = [(q.text, q.answer) for q in every_question(film, rng)]
@@ -56,29 +59,32 @@ def test_every_word_of_many_unwritten_samples_is_in_the_vocabulary() -> None:
 
 def answer_from_text(text: str, question: str) -> str:
     """Answer a film's question from its description alone, by other means than the generator's."""
-    mover = re.search(r"a (\w+) (\w+) moves from (\w+) to (\w+)\.", text)
-    stayer = re.search(r"a (\w+) (\w+) stays at the (\w+)\.", text)
-    camera = re.search(r"the camera (?:moves|stays) (\w+)\.", text)
-    shown = re.search(r"(\d) digits? appears?: ([\d, ]+)\.", text)
-    assert mover is not None
-    assert stayer is not None
-    assert camera is not None
-    assert shown is not None
-    digits = shown[2].split(", ")
-    assert len(digits) == int(shown[1])
+    lying = re.findall(r"a (\w+) (\w+) is at the (\w+)\.", text)
+    [(colour, shape, heading, speed)] = re.findall(r"a (\w+) (\w+) moves (\w+), (\w+)\.", text)
+    [camera] = re.findall(r"the camera (?:moves|is) (\w+)\.", text)
+    [(count, listed)] = re.findall(r"(\d) digits: (.+)\.", text)
+    told = [
+        re.fullmatch(r"(\d)(?: at (\S+))?(?: for (\d) seconds)?", p) for p in listed.split(", ")
+    ]
+    shown = [match.groups() for match in told if match]
+    assert len(shown) == len(told) == int(count)
+    if match := re.fullmatch(r"in words, how many more (\w+) than (\w+) .*", question):
+        colours = [colour, *(each[0] for each in lying)]
+        return NUMBERS[colours.count(match[1]) - colours.count(match[2])]
     fixed = {
-        "which digit appears first?": digits[0],
-        "which digit appears last?": digits[-1],
-        "which way does the camera move?": camera[1],
-        "which shape moves?": mover[2],
-        "what colour is the shape that moves?": mover[1],
-        "how many digits appear?": shown[1],
-        f"what colour is the {mover[2]}?": mover[1],
-        f"what colour is the {stayer[2]}?": stayer[1],
-        f"where is the {mover[1]} {mover[2]} at the start?": mover[3],
-        f"where is the {mover[1]} {mover[2]} at the end?": mover[4],
-        f"where is the {stayer[1]} {stayer[2]} at the start?": stayer[3],
-        f"where is the {stayer[1]} {stayer[2]} at the end?": stayer[3],
+        "which digit is shown first?": shown[0][0],
+        "which digit is shown second?": shown[1][0],
+        "which digit is shown last?": shown[-1][0],
+        "which way does the camera move?": camera,
+        f"which way does the {shape} move?": heading,
+        f"how fast does the {shape} move?": speed,
+        f"what colour is the {shape}?": colour,
+        "how many digits are shown?": count,
+        **{f"which digit is shown at {at}?": digit for digit, at, _ in shown if at},
+        **{f"for how many seconds is the digit {d} shown?": lasting for d, _, lasting in shown},
+        **{f"what colour is the {shape}?": colour for colour, shape, _ in lying},
+        **{f"what colour is the shape at the {place}?": colour for colour, _, place in lying},
+        **{f"where is the {colour} {shape}?": place for colour, shape, place in lying},
     }
     return fixed[question]
 
@@ -86,19 +92,30 @@ def answer_from_text(text: str, question: str) -> str:
 def test_a_written_scene_holds_the_answer_to_each_of_its_questions() -> None:
     rng = stream(11)
     for i in range(100):
-        film, _ = plan_film(0, Split.CORPUS, i, fps=8, min_seconds=4.0, max_seconds=8.0)
+        film, _ = plan_film(WorldSpec(), Split.CORPUS, i)
         text = describe(film)
-        turns = write_film(film, rng, turns=9)
+        turns = write_film(film, rng, turns=20)
         opening, answer = turns[0]
         assert opening.startswith(text + " ")
         pairs = [(opening.removeprefix(text + " "), answer), *turns[1:]]
         assert [answer_from_text(text, q) for q, _ in pairs] == [a for _, a in pairs]
 
 
-def test_sums_and_rows_of_numbers_come_out_right() -> None:
+def test_a_conversation_may_begin_with_a_family_of_questions() -> None:
+    rng = stream(12)
+    for i in range(20):
+        film, _ = plan_film(WorldSpec(), Split.TEXTS, i)
+        assert "in words, how many more" in write_film(film, rng, turns=1, first="more")[0][0]
+
+
+def test_sums_and_rows_of_numbers_come_out_right_in_digits_and_in_words() -> None:
     rng = stream(13)
+    in_words = 0
     for _ in range(300):
         question, answer = write_sum(rng)
+        if question.startswith("in words, "):
+            answer = str(NUMBERS.index(answer))
+            in_words += 1
         numbers = [int(n) for n in re.findall(r"\d", question)]
         if "plus" in question:
             assert sum(numbers) == int(answer)
@@ -107,3 +124,4 @@ def test_sums_and_rows_of_numbers_come_out_right() -> None:
         else:
             step = numbers[1] - numbers[0]
             assert step == numbers[2] - numbers[1] == int(answer) - numbers[2] != 0
+    assert 100 < in_words < 200

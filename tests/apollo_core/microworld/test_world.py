@@ -18,6 +18,11 @@ from apollo_core.microworld.chance import Split
 from apollo_core.microworld.film import plan_film
 from apollo_core.microworld.world import WorldSpec, generate
 
+COUNTS = (
+    *("train_videos", "bench_videos", "images", "multi_images", "texts", "corpus"),
+    *("pretrain_images", "pretrain_videos"),
+)
+
 
 def contents(root: Path) -> dict[str, bytes]:
     """Every file's bytes by its path under `root`."""
@@ -49,14 +54,14 @@ def test_videos_are_h264_of_the_declared_size_rate_and_length(
 ) -> None:
     root = make_world(size=size, images=1, multi_images=0)
     for i in range(small_spec.train_videos):
-        film, _ = plan_film(0, Split.TRAIN, i, fps=8, min_seconds=4.0, max_seconds=6.0)
+        film, _ = plan_film(small_spec, Split.TRAIN, i)
         with av.open(str(root / f"videos/v{i:05d}.mp4")) as container:
             video = container.streams.video[0]
             assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
-            assert (video.width, video.height, video.average_rate) == (size, size, 8)
+            assert (video.width, video.height, video.average_rate) == (size, size, film.fps)
             times = [frame.time for frame in container.decode(video)]
-        assert times == [i / 8 for i in range(film.frames)]
-        assert 4 <= len(times) / 8 <= 6
+        assert times == pytest.approx([i / film.fps for i in range(film.frames)], abs=1e-4)
+        assert 4 <= len(times) / film.fps <= 6
 
 
 def test_images_are_png_of_the_declared_size(small_world: Path) -> None:
@@ -69,7 +74,7 @@ def test_images_are_png_of_the_declared_size(small_world: Path) -> None:
 
 def test_every_row_names_files_that_exist_and_marks_each_of_them(small_world: Path) -> None:
     manifests = sorted(small_world.glob("*.jsonl"))
-    assert len(manifests) == 8
+    assert len(manifests) == 10
     for manifest in manifests:
         found = rows(manifest)
         assert found
@@ -102,8 +107,7 @@ def test_another_seed_gives_another_world(
 def test_larger_counts_keep_the_samples_that_were_there(
     small_world: Path, make_world: Callable[..., Path]
 ) -> None:
-    counts = ("train_videos", "bench_videos", "images", "multi_images", "texts", "corpus")
-    grown = contents(make_world(**dict.fromkeys(counts, 10)))
+    grown = contents(make_world(**dict.fromkeys(COUNTS, 12)))
     for name, data in contents(small_world).items():
         if name != "world.json":
             assert grown[name].startswith(data) if name.endswith("jsonl") else grown[name] == data
@@ -191,7 +195,16 @@ def test_two_processes_at_once_make_one_world(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("size", 47), ("size", 128), ("fps", 1), ("max_seconds", 17), ("min_seconds", 9), ("foo", 1)],
+    [
+        ("rates", [1]),
+        ("rates", []),
+        ("rates", [12, 8]),
+        ("size", 47),
+        ("size", 128),
+        ("max_seconds", 17),
+        ("min_seconds", 17),
+        ("foo", 1),
+    ],
 )
 def test_a_spec_out_of_bounds_is_refused_by_name(field: str, value: int) -> None:
     with pytest.raises(ValidationError, match=field):
