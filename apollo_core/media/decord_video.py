@@ -1,13 +1,15 @@
-"""Videos through decord.
+"""Videos through decord, as far as it can be trusted: of files that it reads wrongly, an error.
 
-Its own way to a frame (`get_batch`, `seek_accurate`) leaves out the frames before it and gives up
-when the decoding thread is slow: on a busy machine it returned frames up to a second early, with a
-warning on stderr (decord2 3.4). So frames are read one after the other from their key frame on.
-decord does not say which frame it returns; nothing here can check it.
+Its own way to a frame (`get_batch`, `seek_accurate`) skips the frames before it and gives up when
+the decoding thread is slow: on a busy machine it returned frames up to a second early, with a
+warning on stderr (decord2 3.4). So frames are read one after the other from a key frame on, and
+only from one that no picture refers across, where its count is right. It does not say which frame
+it returns: nothing here can check it.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,46 +17,49 @@ import numpy as np
 from decord import DECORDError, VideoReader, cpu
 
 from apollo_core.media.letterbox import letterbox, pad
-from apollo_core.media.video_file import NO_VIDEO_STREAM, NOT_A_VIDEO, STILL_IMAGE, Frames
+from apollo_core.media.packet_table import open_stream, packet_table
+from apollo_core.media.video_file import Frames
 
 if TYPE_CHECKING:
     from decord.ndarray import NDArray
+
+# FFmpeg's names of the containers in which decord finds the first frame again.
+CONTAINERS = ("mov", "matroska", "avi")
+USE_PYAV = "read it with data.decoder: pyav"
 
 
 class DecordVideo:
     """A `VideoFile`.
 
     Raises:
-        ValueError: there is no video in it, or it is damaged; in words.
+        ValueError: there is no video in it, it is damaged, or decord cannot be trusted with it; in
+            words.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        try:
-            self._reader = _reader(path, width=-1, height=-1)
-            height, width, _ = self._reader[0].shape
-        except (DECORDError, RuntimeError, IndexError) as error:
-            raise ValueError(_reason(error)) from None
-        self._size = int(width), int(height)
+        container, stream = open_stream(path)
+        with container:
+            self._table = packet_table(container, stream)
+            kind = container.format.name.split(",")[0]
+        if kind not in CONTAINERS:
+            raise ValueError(f"is of a kind ({kind}) whose frames decord confuses; {USE_PYAV}")
+        counted, self._size = _first(path)
+        if counted != len(self._table.pts):
+            shown = len(self._table.pts)
+            raise ValueError(f"has {shown} frames, of which decord counts {counted}; {USE_PYAV}")
 
     def times(self) -> tuple[np.ndarray, float]:
-        """See `VideoFile`; to float32, which is what decord keeps."""
-        count = len(self._reader)
-        spans = self._reader.get_frame_timestamp(np.arange(count)).astype(np.float64)
-        starts = np.sort(spans[:, 0]) - spans[:, 0].min()
-        end = float(spans[-1, 1] - spans[:, 0].min())
-        if end <= starts[-1]:  # the container gives the last frame no duration
-            end = float(starts[-1] + (np.median(np.diff(starts)) if count > 1 else 0.0))
-        return starts, end
+        """See `VideoFile`."""
+        return self._table.times()
 
     def read(self, indices: Sequence[int], size: int) -> Frames:
         """See `VideoFile`."""
         place = letterbox(*self._size, size)
-        reader = self._reader
-        if (place.width, place.height) != self._size:
-            reader = _reader(self._path, width=place.width, height=place.height)
+        keys = self._table.closed_keys()
         try:
-            frames = [frame.asnumpy() for frame in _frames(reader, indices)]
+            reader = _reader(self._path, width=place.width, height=place.height)
+            frames = [frame.asnumpy() for frame in _frames(reader, indices, keys)]
         except (DECORDError, RuntimeError, StopIteration) as error:
             raise ValueError(_reason(error)) from None
         rows = [_without_padding(frame, place.width) for frame in frames]
@@ -62,7 +67,16 @@ class DecordVideo:
 
     def close(self) -> None:
         """See `VideoFile`."""
-        del self._reader
+
+
+def _first(path: str) -> tuple[int, tuple[int, int]]:
+    """How many frames decord counts; width and height of the first, upright."""
+    try:
+        reader = _reader(path, width=-1, height=-1)
+        height, width, _ = reader.next().shape
+    except (DECORDError, RuntimeError, StopIteration) as error:
+        raise ValueError(_reason(error)) from None
+    return len(reader), (int(width), int(height))
 
 
 def _reader(path: str, *, width: int, height: int) -> VideoReader:
@@ -78,13 +92,12 @@ def _reader(path: str, *, width: int, height: int) -> VideoReader:
     )
 
 
-def _frames(reader: VideoReader, indices: Sequence[int]) -> Iterator[NDArray]:
-    """Frames `indices` (ascending), none of them reached by a skip."""
-    keys = np.asarray(reader.get_key_indices())
-    coming = -1  # index of the frame that `next` returns; -1: not known
+def _frames(reader: VideoReader, indices: Sequence[int], keys: Sequence[int]) -> Iterator[NDArray]:
+    """Frames `indices` (ascending) of a fresh reader, none of them reached by a skip."""
+    coming = 0  # index of the frame that `next` returns
     for index in indices:
-        key = int(keys[max(0, np.searchsorted(keys, index, side="right") - 1)])
-        if coming < 0 or key > coming:
+        key = keys[max(0, bisect_right(keys, index) - 1)]
+        if key > coming:
             reader.seek_accurate(key)
             coming = key
         for _ in range(index - coming):
@@ -106,12 +119,5 @@ def _without_padding(frame: np.ndarray, width: int) -> np.ndarray:
 
 def _reason(error: BaseException) -> str:
     """What an error of decord means, in words."""
-    text = str(error)
-    if "cannot find video stream" in text:
-        return NO_VIDEO_STREAM
-    if "Error reading" in text:
-        return NOT_A_VIDEO
-    if "duration/frame-count" in text:
-        return STILL_IMAGE
-    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
-    return f"is damaged: {lines[0][-200:]}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"is damaged: {lines[0][-200:] if lines else type(error).__name__}"

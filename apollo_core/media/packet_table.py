@@ -47,6 +47,13 @@ class PacketTable:
         """For each frame, the last one not after it where decoding may start, shape (frames,)."""
         return np.maximum.accumulate(np.where(self.starts, np.arange(len(self.pts)), 0))
 
+    def closed_keys(self) -> list[int]:
+        """The frame 0, and keys before which nothing is shown that is decoded after them."""
+        decoded = np.argsort(self.dts, kind="stable")
+        first_after = np.minimum.accumulate(self.pts[decoded][::-1])[::-1]
+        closed = decoded[self.starts[decoded] & (self.pts[decoded] == first_after)]
+        return sorted({0, *closed.tolist()})
+
     def times(self) -> tuple[np.ndarray, float]:
         """Start of each frame and end of the last, seconds, the first frame being at 0."""
         return (self.pts - self.pts[0]) * self.tick, float((self.end - self.pts[0]) * self.tick)

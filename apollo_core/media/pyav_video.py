@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
 
-# Codecs whose frames that no other refers to can be left out without a trace in the others.
-DISPOSABLE = frozenset({"h264", "hevc"})
+# Codecs whose every packet shows a frame (VP8's alternate references, say, show nothing), and whose
+# frames that no other refers to can be left out without a trace in the others.
+REGULAR = frozenset({"h264", "hevc"})
 
 
 class _HoleError(Exception):
@@ -53,7 +54,7 @@ class PyavVideo:
     def read(self, indices: Sequence[int], size: int) -> Frames:
         """See `VideoFile`."""
         try:
-            return self._read(indices, size, thrifty=self._stream.codec.name in DISPOSABLE)
+            return self._read(indices, size, thrifty=self._is_regular)
         except _HoleError:
             pass  # what was left out may be what has to stand for a frame that is missing
         try:
@@ -70,6 +71,10 @@ class PyavVideo:
         codec = self._stream.codec_context
         codec.thread_count = 1  # where many files are read, many processes do
         self._coded = codec.width, codec.height  # now: it may change where the stream does
+
+    @property
+    def _is_regular(self) -> bool:
+        return self._stream.codec.name in REGULAR
 
     def _read(self, indices: Sequence[int], size: int, *, thrifty: bool) -> Frames:
         whole = np.full((len(indices), size, size, 3), GREY, np.uint8)
@@ -93,9 +98,9 @@ class PyavVideo:
             yield self._checked(index, run.at(index))
 
     def _checked(self, index: int, found: _Decoded | None) -> VideoFrame:
-        """Some codecs have packets that show nothing (VP8's alternate references), hence `- 1`."""
         when = f"the frame at {self._table.times()[0][index]:.3f} s"
-        if found is None or found.at < index - 1:
+        earliest = index if self._is_regular else index - 1
+        if found is None or found.at < earliest:
             raise _HoleError(f"{when} cannot be decoded")
         if found.damaged:
             raise _HoleError(f"{when} is decoded with errors")

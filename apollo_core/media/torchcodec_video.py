@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from apollo_core.media.packet_table import PacketTable
 
 
+class _OtherFrames(Exception):
+    """What came has not the times that were asked for."""
+
+
 class TorchcodecVideo:
     """A `VideoFile`.
 
@@ -46,6 +50,10 @@ class TorchcodecVideo:
         """See `VideoFile`."""
         try:
             return self._read(indices, size)
+        except _OtherFrames:
+            raise ValueError(
+                "is of a kind whose frames TorchCodec confuses; read it with data.decoder: pyav"
+            ) from None
         except (RuntimeError, ValueError, IndexError) as error:
             said = str(error).strip().splitlines() or [type(error).__name__]
             raise ValueError(f"is damaged: {said[0][-200:]}") from None
@@ -61,7 +69,7 @@ class TorchcodecVideo:
         shown = batch.pts_seconds.numpy()
         asked = self._table.pts[list(indices)] * self._table.tick
         if np.abs(shown - asked).max() > self._table.tick:
-            raise ValueError(f"frames of other times came: {shown} s, asked {asked} s")
+            raise _OtherFrames
         pixels = np.ascontiguousarray(pad(batch.data.numpy(), place, size))
         return Frames(pixels, (width, height))
 
