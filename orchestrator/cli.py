@@ -18,6 +18,7 @@ from orchestrator.commands.audit import audit
 from orchestrator.commands.check_data import check_data
 from orchestrator.commands.curate import curate
 from orchestrator.commands.doctor import doctor
+from orchestrator.commands.evaluate import evaluate
 from orchestrator.commands.explain import explain
 from orchestrator.commands.export import export
 from orchestrator.commands.fetch import fetch
@@ -137,6 +138,7 @@ def report(
 
 app.command()(audit)
 app.command()(curate)
+app.command()(evaluate)
 app.command()(check_data)
 app.command()(fetch)
 app.command()(export)

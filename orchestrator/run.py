@@ -102,7 +102,6 @@ def _round(
     on_start: Callable[[SweepRecord, int], None],
 ) -> RunSummary:
     """Look what is not done, and run it."""
-    began = time.monotonic()
     if plan.provisional and not plan.not_yet:
         name_absent_media(plan, progress)
     plan.require_runnable()
@@ -123,7 +122,7 @@ def _round(
         )
         for key in missing
     ]
-    places = _refuse_what_never_fits(tasks, engine)
+    places = places_of(tasks, engine)
     store.prepare()
     _warn_of_other_code(record, store, wanted.difference(missing), progress)
     if missing:
@@ -133,20 +132,32 @@ def _round(
     estimates = _estimates(plan, options, places)
     keep_estimates(store, record.name, estimates)
     on_start(record, len(missing))
-    return _run(tasks, record, store, engine, options, progress, wanted, estimates, began)
+    return run_tasks(
+        tasks, record, store, engine, options, progress, wanted=wanted, estimates=estimates
+    )
 
 
-def _run(
+def run_tasks(
     tasks: list[StageTask],
     record: SweepRecord,
     store: Store,
     engine: Engine,
     options: RunOptions,
     progress: Progress,
+    *,
     wanted: frozenset[str],
     estimates: Estimates,
-    began: float,
 ) -> RunSummary:
+    """Run what is not done of the stages `wanted`, and sum up.
+
+    Args:
+        tasks: those that are not done.
+        record: what they belong to, registered in the store.
+        store, engine, options, progress: as in `run_sweep`.
+        wanted: keys of all stages asked for.
+        estimates: of the stages, for the time left.
+    """
+    began = time.monotonic()
     failed = _stay_failed(store, [task.key for task in tasks], options)
     frontier = Frontier(tasks, {outcome.key: outcome.message for outcome in failed})
 
@@ -173,8 +184,12 @@ def _run(
     )
 
 
-def _refuse_what_never_fits(tasks: list[StageTask], engine: Engine) -> Places | None:
-    """Return what the engine can hand out, where it can tell."""
+def places_of(tasks: list[StageTask], engine: Engine) -> Places | None:
+    """What the engine can hand out, where it can tell.
+
+    Raises:
+        BadInput: a task is larger than all of it.
+    """
     if not tasks:
         return None
     capacity = engine.capacity(with_gpus=any(task.gpus for task in tasks))

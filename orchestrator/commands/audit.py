@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 def audit(
     sources: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[SWEEP]", help="a sweep, or use --items (more files may follow)"),
+        typer.Argument(
+            metavar="[SWEEP...]",
+            help="sweeps and rosters, files or names; or --items (more files may follow)",
+        ),
     ] = None,
     *,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder of the audit")],
@@ -45,8 +49,8 @@ def audit(
     from apollo_core.errors import BadInput
 
     given = sources or []
-    if not items and len(given) != 1:
-        raise BadInput("audit: give one sweep file, or item tables with --items FILE...")
+    if not items and not given:
+        raise BadInput("audit: give sweeps or rosters, or item tables with --items FILE...")
     try:
         options = TableOptions.parse(design=design, scale=scale, seed=seed, chance=chance)
         groups = split_names(group, option="--group")
@@ -55,7 +59,7 @@ def audit(
 
             report = audit_files([*items, *given], options, out, group_by=groups)
         else:
-            report = _audit_sweep(given[0], store, options, groups, out)
+            report = _audit_sweeps(given, store, options, groups, out)
     except TableError as error:
         raise BadInput(str(error)) from error
     for line in report.summary:
@@ -63,8 +67,8 @@ def audit(
     typer.echo(f"Audit: {report.html}")
 
 
-def _audit_sweep(
-    sweep: Path, store: Path, options: TableOptions, groups: tuple[str, ...], out: Path
+def _audit_sweeps(
+    sweeps: Sequence[Path], store: Path, options: TableOptions, groups: tuple[str, ...], out: Path
 ) -> AuditReport:
     from tempfile import TemporaryDirectory
 
@@ -76,19 +80,29 @@ def _audit_sweep(
     from orchestrator.store.store import open_store
 
     opened = open_store(store)
-    record = known_sweep(sweep, opened)
+    records = [known_sweep(sweep, opened) for sweep in sweeps]
     with TemporaryDirectory() as folder:
-        table = Path(folder) / "items.csv"
-        if not write_items(record, opened, table):
-            raise BadInput(
-                f"{record.name}: no evaluation is done in the store {opened.root}; `apollo run` it"
-                " first"
-            )
+        tables = [Path(folder) / f"items-{place}.csv" for place in range(len(records))]
+        for record, table in zip(records, tables, strict=True):
+            if not write_items(record, opened, table):
+                raise BadInput(
+                    f"{record.name}: no evaluation is done in the store {opened.root}; `apollo run`"
+                    " it first (`apollo evaluate`, if it is a roster)"
+                )
         return audit_files(
-            [table],
+            tables,
             options,
             out,
             group_by=groups,
-            title=f"Benchmark audit of {record.name}",
-            provenance=provenance_of(record, opened),
+            title=f"Benchmark audit of {' and '.join(record.name for record in records)}",
+            provenance=_joined([provenance_of(record, opened) for record in records]),
         )
+
+
+def _joined(told: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """What is said of each, field by field; what is the same of all once."""
+    names = dict.fromkeys(name for each in told for name in each)
+    return {
+        name: ", ".join(dict.fromkeys(str(each[name]) for each in told if name in each))
+        for name in names
+    }

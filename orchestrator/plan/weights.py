@@ -174,13 +174,18 @@ def find_weights(reference: Reference[VisionGeometry] | Reference[LlmGeometry]) 
     if source.startswith(MICRO):
         return Weights(f"{source}@{parts.PARTS_VERSION}", source)
     if is_local(source):
-        path = expand(source).absolute()
-        found = _local_digest(path, reference.family)
-        return Weights(f"local:{found}" if found else f"{PROVISIONAL}local:{source}", str(path))
+        return local_weights(source, reference.family)
     commit = revision if _COMMIT.fullmatch(revision) else _cached_commit(source, revision)
     if commit is None:
         return Weights(f"{PROVISIONAL}hub:{source}@{revision}", f"{source}@{revision}")
     return Weights(f"hub:{source}@{commit}", f"{source}@{commit}")
+
+
+def local_weights(source: str, family: str) -> Weights:
+    """Fingerprint and place of weights in a local folder; provisional where it is absent."""
+    path = expand(source).absolute()
+    found = _local_digest(path, family)
+    return Weights(f"local:{found}" if found else f"{PROVISIONAL}local:{source}", str(path))
 
 
 def _cached_commit(source: str, revision: str) -> str | None:

@@ -1,0 +1,111 @@
+"""`apollo evaluate`: models of others on the benchmarks of one's own."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from orchestrator.commands.options import DEFAULT_STORE, StorePath
+
+if TYPE_CHECKING:
+    from orchestrator.store.store import Store
+    from orchestrator.store.sweep_record import SweepRecord
+
+
+def evaluate(
+    roster: Annotated[
+        Path, typer.Argument(metavar="ROSTER", help="models and what they are asked (YAML)")
+    ],
+    *,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="a running Ray cluster; else one is started here"),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="try failed stages again, whatever their class")
+    ] = False,
+    ship: Annotated[
+        bool,
+        typer.Option(
+            "--ship/--no-ship", help="send this code to the cluster, or run what it has installed"
+        ),
+    ] = True,
+    engine: Annotated[
+        Literal["ray", "local"],
+        typer.Option("--engine", help="local: one stage after another, in this process"),
+    ] = "ray",
+    items: Annotated[
+        Path | None,
+        typer.Option("--items", metavar="FILE", help="write the item table there, CSV or CSV.GZ"),
+    ] = None,
+    store: StorePath = DEFAULT_STORE,
+) -> None:
+    """Ask models of others, as transformers saves them, what a sweep's evaluation asks."""
+    from apollo_core.errors import BadInput
+    from orchestrator.doctor import require_sweep_packages
+    from orchestrator.engine.local_engine import LocalEngine
+    from orchestrator.engine.ray.ray_engine import RayEngine
+    from orchestrator.roster_run import run_roster
+    from orchestrator.run import RunOptions
+    from orchestrator.run_summary import summary_lines
+    from orchestrator.spec.roster_file import load_roster
+    from orchestrator.store.store import open_store
+    from orchestrator.watching.progress import make_progress
+
+    require_sweep_packages()
+    if items is not None and not items.absolute().parent.is_dir():
+        raise BadInput(f"--items: {items.absolute().parent} is no folder; make it, or give another")
+    wanted = load_roster(roster)
+    opened = open_store(store)
+    progress = make_progress()
+    # A scheduler that wants its machine back gets the same clean stop as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        summary, record = run_roster(
+            wanted,
+            opened,
+            source=roster.read_text(encoding="utf-8"),
+            engine=LocalEngine() if engine == "local" else RayEngine(address=address, ship=ship),
+            options=RunOptions(retry_failed=retry_failed, one_at_a_time=engine == "local"),
+            progress=progress,
+        )
+    except KeyboardInterrupt:
+        progress.say("Stopped. Finished stages are kept; run the same command again to go on.")
+        raise typer.Exit(1) from None
+    for line in summary_lines(summary, record):
+        progress.say(line)
+    if items is not None:
+        from orchestrator.results.score_table import write_items
+
+        progress.say(f"{items}: {write_items(record, opened, items)} answers")
+    _show_scores(record, opened)
+    raise typer.Exit(summary.exit_code)
+
+
+def _show_scores(record: SweepRecord, store: Store) -> None:
+    """Overall scores, a row a benchmark and regime, a column a model; beside them what guessing
+    gets."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from orchestrator.results.score_table import OVERALL, score_rows
+
+    rows = [row for row in score_rows(record, store) if str(row["metric"]).endswith(OVERALL)]
+    if not rows:
+        return
+    models = [variant.id for variant in record.variants]
+    found = {(row["design"], row["metric"]): row for row in rows}
+    table = Table("per cent right", *models, "guessing")
+    for metric in dict.fromkeys(row["metric"] for row in rows):
+        cells = [found.get((model, metric), {}).get("score") for model in models]
+        chance = next((row["chance"] for row in rows if row["metric"] == metric), None)
+        name = str(metric).removesuffix(f"/{OVERALL}")
+        table.add_row(name, *map(_number, [*cells, chance]))
+    Console(highlight=False).print(table)
+
+
+def _number(value: object) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else ""
