@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, Literal
+from typing import Any
 
-from apollo_core.errors import BadData, DecodeFailed
-from apollo_core.media.decoding import DEADLINE_S, Decoder
-from apollo_core.media.images import read_image
+from apollo_core.errors import BadData
+from apollo_core.media.decoding import DEADLINE_S
 from apollo_core.media.manifest import media_of
-from apollo_core.media.manifest_record import Medium
-from apollo_core.media.remote_media import is_remote, medium_size
+from apollo_core.media.medium_facts import State, look_at
 from apollo_core.media.video_file import NO_VIDEO_STREAM
 
-State = Literal["usable", "missing", "empty", "audio_only", "unreadable"]
 NAMED = 5  # bad files that one message names
-PROBE_SIZE = 16  # pixels that a checked image is reduced to; the whole file is decoded all the same
 
 
 @dataclass(frozen=True)
@@ -64,7 +57,8 @@ class MediaReport:
         raise BadData(
             f"{self.manifest}: {len(bad)} of {self.videos + self.images} media files under "
             f"{self.root} cannot be used: {named}{more}. Mend them, take their lines out, "
-            "or have bad media skipped."
+            "leave them out (`data.exclude`, which `apollo check-data` writes), or have bad media "
+            "skipped."
         )
 
 
@@ -87,11 +81,12 @@ def check(
     Raises:
         DataMissing, BadInput: the manifest itself is missing or wrong.
     """
-    media = media_of(manifest)
+    media = media_of(manifest, root=root)
     found: dict[State, list[tuple[str, str]]] = {}
-    states = _states(media, Path(root), workers=workers, deadline_s=deadline_s)
-    for done, (name, state, reason) in enumerate(states, start=1):
-        found.setdefault(state, []).append((name, reason))
+    facts = look_at(media, Path(root), workers=workers, deadline_s=deadline_s)
+    for done, each in enumerate(facts, start=1):
+        if each.state != "usable":
+            found.setdefault(each.state, []).append((each.path, each.reason))
         if on_progress is not None:
             on_progress(done, len(media))
     videos = sum(kind == "video" for kind, _ in media)
@@ -100,7 +95,7 @@ def check(
         root=str(root),
         videos=videos,
         images=len(media) - videos,
-        usable=len(found.get("usable", ())),
+        usable=len(media) - sum(map(len, found.values())),
         missing=_names(found.get("missing", [])),
         empty=_names(found.get("empty", [])),
         audio_only=_names(found.get("audio_only", [])),
@@ -110,53 +105,3 @@ def check(
 
 def _names(found: list[tuple[str, str]]) -> tuple[str, ...]:
     return tuple(name for name, _ in found)
-
-
-def _states(
-    media: tuple[Medium, ...], root: Path, *, workers: int, deadline_s: float
-) -> Iterator[tuple[str, State, str]]:
-    """(path, state, reason) of each file, in the manifest's order."""
-    idle: SimpleQueue[Decoder] = SimpleQueue()
-
-    def look(medium: Medium) -> tuple[str, State, str]:
-        decoder = idle.get()
-        try:
-            return (medium.path, *(_listed(root, medium.path) or _state(decoder, medium, root)))
-        finally:
-            idle.put(decoder)
-
-    with ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
-        for _ in range(workers):
-            idle.put(stack.enter_context(Decoder(deadline_s=deadline_s)))
-        yield from pool.map(look, media)
-
-
-def _listed(root: Path, name: str) -> tuple[State, str] | None:
-    """What a listing tells of a medium in an object store; None for one on this machine.
-
-    To open it would fetch it, and all of them through one machine.
-    """
-    if not is_remote(root):
-        return None
-    try:
-        return ("usable" if medium_size(root, name) else "empty"), ""
-    except OSError:
-        return "missing", ""
-
-
-def _state(decoder: Decoder, medium: Medium, root: Path) -> tuple[State, str]:
-    path = root / medium.path
-    try:
-        if not path.exists():
-            return "missing", ""
-        if path.is_file() and path.stat().st_size == 0:
-            return "empty", ""
-        if medium.kind == "video":
-            decoder.timestamps(path)
-        else:
-            read_image(path, size=PROBE_SIZE)
-    except DecodeFailed as error:
-        return ("audio_only" if error.reason == NO_VIDEO_STREAM else "unreadable"), error.reason
-    except OSError as error:
-        return "unreadable", str(error.strerror or error)
-    return "usable", ""

@@ -6,6 +6,7 @@ stdin and answers on stdout; a message is a JSON header and raw bytes, so nothin
     {"do": "open", "path"}             -> {"duration"}                   + float64 frame starts, s
     {"do": "read", "indices", "size"}  -> {"shape": [n, size, size, 3], "picture": [width, height]}
                                                                          + uint8 pixels, RGB
+    {"do": "headers", "path"}          -> what `media.headers.read_headers` returns
     (nothing: once, at the start)      -> {"ready": true}
     whatever cannot be done            -> {"error": reason in words}
 
@@ -63,6 +64,8 @@ class Server:
     def answer(self, request: dict[str, Any]) -> list[bytes | memoryview]:
         """The reply to one request; whatever fails becomes an `error` reply."""
         try:
+            if request["do"] == "headers":
+                return self._headers(request)
             return self._open(request) if request["do"] == "open" else self._read(request)
         except Exception as error:  # errors of native libraries derive from nothing narrower
             return encode({"error": plain_reason(error)})
@@ -71,18 +74,29 @@ class Server:
         if self.video is not None:
             self.video.close()
             self.video = None
-        gone = missing_bytes(request["path"])
-        if gone:
-            raise ValueError(f"is truncated: at least {gone} bytes are missing at the end")
+        _refuse_truncated(request["path"])
         self.video = self._open_video(request["path"])
         starts, duration = self.video.times()
         return encode({"duration": duration}, starts.tobytes())
+
+    def _headers(self, request: dict[str, Any]) -> list[bytes | memoryview]:
+        # Imported here: whoever only decodes, by another decoder, needs no PyAV.
+        from apollo_core.media.headers import read_headers
+
+        _refuse_truncated(request["path"])
+        return encode(read_headers(request["path"]))
 
     def _read(self, request: dict[str, Any]) -> list[bytes | memoryview]:
         if self.video is None:
             raise ValueError("no video is open")
         pixels, picture = self.video.read(request["indices"], request["size"])
         return encode({"shape": list(pixels.shape), "picture": picture}, pixels.data.cast("B"))
+
+
+def _refuse_truncated(path: str) -> None:
+    gone = missing_bytes(path)
+    if gone:
+        raise ValueError(f"is truncated: at least {gone} bytes are missing at the end")
 
 
 def serve(

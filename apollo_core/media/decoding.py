@@ -95,6 +95,14 @@ class Decoder:
         """
         return self._attempt(path, lambda: self._open(path))
 
+    def headers(self, path: str | Path) -> dict[str, Any]:
+        """What a video's header and packets say of it (`media.headers.read_headers`).
+
+        Raises:
+            DecodeFailed: as `timestamps`.
+        """
+        return self._attempt(path, lambda: self._look(path))
+
     def read(self, path: str | Path, indices: Sequence[int], *, size: int) -> np.ndarray:
         """Frames by index (any order, repeats allowed), uint8 RGB, (len(indices), size, size, 3).
 
@@ -181,12 +189,19 @@ class Decoder:
             except DeadError as error:
                 raise DecodeFailed(path, f"the decoder died on it, twice ({error})") from None
 
-    def _open(self, path: str | Path) -> _Opened:
+    def _look(self, path: str | Path) -> dict[str, Any]:
         look(path)
+        return self._ask(self._started(), path, {"do": "headers", "path": str(path)}).header
+
+    def _started(self) -> DecoderChild:
         if self._child is None or not self._child.alive:
             self._end_child()
             self._child = DecoderChild(self.decoder, deadline_s=self.deadline_s)
-        reply = self._ask(self._child, path, {"do": "open", "path": str(path)})
+        return self._child
+
+    def _open(self, path: str | Path) -> _Opened:
+        look(path)
+        reply = self._ask(self._started(), path, {"do": "open", "path": str(path)})
         starts = np.frombuffer(reply.body, dtype=np.float64)
         return _Opened(starts, float(reply.header["duration"]))
 
