@@ -23,6 +23,7 @@ from apollo_core.stages.seat import Seat
 from orchestrator.engine.attempt import RunStage
 from orchestrator.engine.stall_watch import stall_watch
 from orchestrator.store import cause_of_death, failures
+from orchestrator.store.retries import OOM
 
 # Part of `execution.stall_minutes` after which a rank that has not reported tells its stack: before
 # the process that holds the lease ends it, which began to wait before there was a rank.
@@ -78,6 +79,12 @@ class Gone:
 
     how: str
     failure_class: str = failures.INFRA
+
+    def or_memory(self, killed: cause_of_death.KilledForMemory) -> Gone:
+        """The same, told from what the kernel did on the rank's machine meanwhile."""
+        if self.failure_class != failures.INFRA or not killed:
+            return self
+        return Gone(f"{self.how}, and the kernel killed for memory meanwhile", OOM)
 
 
 Message = Told | Ended | Broke | Gone

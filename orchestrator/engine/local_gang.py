@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection, wait
 
 from apollo_core.stages.context import Event
 from orchestrator.engine.gang import Ended, Gone, Job, Message, Told, run_job
+from orchestrator.store.cause_of_death import KilledForMemory
 
 _SERVE = "from orchestrator.engine.local_gang import serve; serve({talk}, {lifeline})"
 _LEAVE_S = 5.0
@@ -72,6 +73,7 @@ class LocalGang:
         self._processes = [process for process, _ in started]
         self._talks = [talk for _, talk in started]
         self._busy: set[int] = set()
+        self._killed = KilledForMemory()
         self._waits: int | None = None  # the rank whose report was given last
 
     @property
@@ -84,6 +86,7 @@ class LocalGang:
         for talk, job in zip(self._talks, jobs, strict=True):
             talk.send(job)
         self._busy = set(range(self.size))
+        self._killed = KilledForMemory()
 
     def next(self, timeout: float | None) -> tuple[int, Message] | None:
         """See `Gang.next`."""
@@ -130,7 +133,8 @@ class LocalGang:
         try:
             return self._talks[rank].recv()
         except (EOFError, OSError):
-            return Gone(self._end_of(rank))
+            gone = Gone(self._end_of(rank))
+            return gone.or_memory(self._killed) if gone.how == "SIGKILL" else gone
 
     def _end_of(self, rank: int) -> str:
         try:

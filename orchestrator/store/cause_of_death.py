@@ -34,6 +34,17 @@ def stack_of_rank(rank: int | str) -> str:
     return f"stalled-{rank}.txt"
 
 
+class KilledForMemory:
+    """Whether the kernel has killed for memory on this machine since this was made."""
+
+    def __init__(self) -> None:
+        self._before = _killed_for_memory()
+
+    def __bool__(self) -> bool:
+        now = _killed_for_memory()
+        return self._before is not None and now is not None and now > self._before
+
+
 def note_beginning(work: Path) -> None:
     """Leave in the folder of an attempt what its end is later judged by."""
     told = {"machine": lease.machine(), "killed_for_memory": _killed_for_memory()}

@@ -17,6 +17,7 @@ def ranked_stage(identity, context):
     The first reports four steps and leaves how many ranks there were.
     """
     name, seat = name_of(identity), context.seat
+    note_who_is_left(context, name)
     attempt = note_rank(context, name)
     if seat.rank == seat.size - 1:
         fail(name, attempt)
@@ -44,6 +45,14 @@ def hang_in_native_code():
     re.match("(a+)+$", "a" * 64 + "b")
 
 
+def note_who_is_left(context, name):
+    """Leave a trace if a rank of an earlier attempt is still there: it may hold what this needs."""
+    folder = Path(context.locations[CORPUS])
+    earlier = {int(path.suffix[1:]) for path in folder.glob(f"{name}.{context.seat.rank}.*")}
+    if any(Path(f"/proc/{pid}").exists() for pid in earlier - {os.getpid()}):
+        (folder / f"left {name}").touch()
+
+
 def note_rank(context, name):
     """Leave a trace of this process, and wait for the others'; how often the stage has been run."""
     folder, seat = Path(context.locations[CORPUS]), context.seat
@@ -56,4 +65,4 @@ def note_rank(context, name):
 
 def pids(folder, name=""):
     """Processes that ran ranks so far."""
-    return {int(path.suffix[1:]) for path in Path(folder).iterdir() if path.name.startswith(name)}
+    return {int(path.suffix[1:]) for path in Path(folder).glob(f"{name}*.*.*")}

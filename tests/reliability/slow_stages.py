@@ -48,6 +48,26 @@ def slow_gang_stage(identity: StageIdentity, context: StageContext) -> None:
         slow_stage(identity, context)
 
 
+def hungry_gang_stage(identity: StageIdentity, context: StageContext) -> None:
+    """At the first micro-batch the second of two processes takes memory until the kernel ends it.
+
+    It joins the group of processes whose file is named by `TEST_GROUP`.
+    """
+    if context.execution.micro_batch == "auto":
+        if context.seat.rank == 1:
+            Path(os.environ["TEST_GROUP"]).write_text("0")
+            eat()
+        time.sleep(60)
+    (context.out / "x").write_text("")
+
+
+def eat() -> None:
+    """Take memory without an end."""
+    kept: list[bytearray] = []
+    while True:
+        kept.append(bytearray(8 << 20))
+
+
 def steps(study: Study) -> list[dict]:
     """What was done so far, in order: key, label, step, pid, node."""
     path = study.store.root.parent / "steps.jsonl"

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from slow_stages import hungry_gang_stage
 from tiny_study import Study
 
 from apollo_core.stages import assembly
+from orchestrator.engine.gang import in_gang
+from orchestrator.engine.local_gang import LocalGangs
 from orchestrator.engine.worker import run_task
 from orchestrator.store import cause_of_death
 from orchestrator.store.lease import read_lease
@@ -179,6 +182,22 @@ def test_a_worker_that_the_kernel_kills_for_memory_is_told_from_one_that_was_onl
     (failure,) = study.store.failures(task.key)
     assert (failure.failure_class, failure.next_micro_batch) == ("oom", 4)
     assert "the kernel killed for memory" in failure.message
+
+
+def test_a_rank_that_the_kernel_kills_for_memory_halves_the_micro_batch_too(
+    undisturbed, tmp_path, small_group, monkeypatch
+):
+    study = undisturbed.copy(tmp_path)
+    study.forget("align")
+    task = study.tasks()[0].model_copy(update={"processes": 2})
+    monkeypatch.setenv("TEST_GROUP", str(small_group))
+    with LocalGangs() as gangs:
+        stage = in_gang(hungry_gang_stage, lambda: gangs.of(2, own_gpu=False))
+        assert run_task(task, run_stage=stage).status == "done"
+    (failure,) = study.store.failures(task.key)
+    assert (failure.failure_class, failure.then) == ("oom", "again")
+    assert failure.next_micro_batch
+    assert "rank 1 of 2: its process went away (SIGKILL, and the kernel" in failure.message
 
 
 def test_what_the_cluster_says_of_a_dead_worker_is_taken_over(undisturbed, tmp_path):

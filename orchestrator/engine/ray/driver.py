@@ -27,7 +27,7 @@ from orchestrator.engine.ray.hand_out import HandOut, Stuck, Tell
 from orchestrator.engine.ray.job import STOP_WITHIN, Job
 from orchestrator.engine.ray.nodes import require_nodes
 from orchestrator.engine.ray.searcher import loss_listener, searcher
-from orchestrator.engine.ray.stopping import stop_workers
+from orchestrator.engine.ray.stopping import leave_words, stop_workers
 from orchestrator.engine.ray.trial import placement, trainable
 from orchestrator.engine.ray.vital_signs import watched
 from orchestrator.store.store import Store
@@ -54,7 +54,7 @@ def main() -> None:
 
     job: Job = pickle.load(sys.stdin.buffer)
     stopping = threading.Event()
-    threading.Thread(target=_stop_with_parent, args=(stopping,), daemon=True).start()
+    threading.Thread(target=_stop_with_parent, args=(job, stopping), daemon=True).start()
     code = 0
     try:
         _do(job, tell, stopping)
@@ -157,7 +157,7 @@ def _own_stdout() -> BinaryIO:
     return channel
 
 
-def _stop_with_parent(stopping: threading.Event) -> None:
+def _stop_with_parent(job: Job, stopping: threading.Event) -> None:
     sys.stdin.buffer.read()
     stopping.set()
     # Whatever hangs: a cluster without its head answers nothing.
@@ -165,6 +165,7 @@ def _stop_with_parent(stopping: threading.Event) -> None:
     with contextlib.suppress(Exception):
         # Once they are gone, Tune has nothing left to do and this process ends by itself.
         stop_workers(within=STOP_WITHIN * 2 / 3)
+        leave_words(job.frontier)
         time.sleep(_TUNE_ENDS_WITHIN)
         shut_down()
         os._exit(1)

@@ -10,18 +10,35 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
+import psutil
+
 from apollo_core.stages.context import Event
 from orchestrator.engine.gang import Gone, Job, Message, RankFailed, Told, run_job
-from orchestrator.engine.ray.loss import loss_of
+from orchestrator.engine.ray.loss import Loss, loss_of
+from orchestrator.store import lease
+from orchestrator.store.cause_of_death import KilledForMemory
 from orchestrator.store.retries import INFRA
 
 _INTERFACE_ADDRESS = 0x8915  # SIOCGIFADDR, linux/sockios.h
 # Their places are held already; a process starts in seconds, on a loaded machine in a minute.
 _START_WITHIN = 240.0
+# A killed process is gone at once, but for what its GPU's driver does to give memory back.
+_GONE_WITHIN = 5.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a rank runs: an address of its machine, the machine itself, and its process there."""
+
+    address: str
+    machine: str
+    pid: int
 
 
 class Rank:
@@ -35,11 +52,11 @@ class Rank:
         self._heard: SimpleQueue[None] = SimpleQueue()
         self._waits = False
 
-    def address(self) -> str:
-        """Of this rank's machine."""
+    def place(self) -> Place:
+        """Where this rank runs."""
         import ray
 
-        return ray.util.get_node_ip_address()
+        return Place(ray.util.get_node_ip_address(), lease.machine(), os.getpid())
 
     def start(self, job: Job, *, address: str) -> None:
         """Begin; ranks talk to each other over the network interface of this address."""
@@ -87,27 +104,29 @@ class RayGang:
             ).remote()
             for bundle in range(size)
         ]
-        self._addresses: list[str] = []
+        self._places: list[Place] = []
+        self._killed = KilledForMemory()
         self._coming: dict[Any, int] = {}
         self._waits: int | None = None
         self.is_alive = True
 
     def start(self, jobs: Sequence[Job]) -> None:
         """Give each rank its part."""
-        if not self._addresses:
-            self._addresses = self._gather()
-        alone = len(set(self._addresses)) == 1
-        for rank, job, address in zip(self._ranks, jobs, self._addresses, strict=True):
-            rank.start.remote(job, address="127.0.0.1" if alone else address)
+        if not self._places:
+            self._places = self._gather()
+        self._killed = KilledForMemory()
+        alone = len({place.address for place in self._places}) == 1
+        for rank, job, place in zip(self._ranks, jobs, self._places, strict=True):
+            rank.start.remote(job, address="127.0.0.1" if alone else place.address)
         self._waits = None
         self._coming = {each.next.remote(): rank for rank, each in enumerate(self._ranks)}
 
-    def _gather(self) -> list[str]:
-        """The address of each rank, once all have started."""
+    def _gather(self) -> list[Place]:
+        """Where each rank runs, once all have started."""
         import ray
         from ray.exceptions import GetTimeoutError, RayActorError
 
-        asked = [rank.address.remote() for rank in self._ranks]
+        asked = [rank.place.remote() for rank in self._ranks]
         try:
             return ray.get(asked, timeout=_START_WITHIN)
         except GetTimeoutError:
@@ -134,19 +153,31 @@ class RayGang:
         try:
             message: Message = ray.get(ready[0])
         except RayActorError as error:
-            loss = loss_of(error)
-            return rank, Gone(loss.message, loss.failure_class or INFRA)
+            return rank, self._gone(rank, loss_of(error))
         if isinstance(message, Told):
             self._waits = rank
         return rank, message
 
+    def _gone(self, rank: int, loss: Loss) -> Gone:
+        gone = Gone(loss.message, loss.failure_class or INFRA)
+        # Of another machine's kernel nothing is known here.
+        is_here = self._places[rank].machine == lease.machine()
+        return gone.or_memory(self._killed) if is_here and not loss.failure_class else gone
+
     def stop(self) -> None:
-        """Kill every actor."""
+        """Kill every actor, and wait until those of this machine are gone and their memory free.
+
+        To look on another machine takes a process there, whose start is longer than an end.
+        """
         import ray
 
         self.is_alive = False
         for rank in self._ranks:
             ray.kill(rank)
+        here = [place.pid for place in self._places if place.machine == lease.machine()]
+        until = time.monotonic() + _GONE_WITHIN
+        while any(map(psutil.pid_exists, here)) and time.monotonic() < until:
+            time.sleep(0.02)
 
 
 def _interface_of(address: str) -> str:

@@ -6,7 +6,13 @@ import contextlib
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
+
+from orchestrator.engine.frontier import Frontier
+from orchestrator.store.cause_of_death import leave_word
+from orchestrator.store.retries import PREEMPTED
+from orchestrator.store.store import Store
 
 
 def stop_workers(*, within: float) -> None:
@@ -21,17 +27,28 @@ def stop_workers(*, within: float) -> None:
 
     until = time.monotonic() + within
     here = ray.get_runtime_context().get_node_id()
-    asked: list[Any] = []
-    for actor in _alive():
-        node, pid = actor["Address"]["NodeID"], actor["Pid"]
-        if node == here:
-            _terminate(pid)
-        else:
-            asked.append(_on(node, pid))
-    if asked:
-        ray.wait(asked, num_returns=len(asked), timeout=within)
-    while _alive() and time.monotonic() < until:
+    asked: dict[str, object] = {}
+    # One that was starting when the first look was taken is asked later.
+    while (alive := _alive()) and time.monotonic() < until:
+        for actor in alive:
+            if actor["ActorID"] in asked:
+                continue
+            node, pid = actor["Address"]["NodeID"], actor["Pid"]
+            # What is kept of another machine's answer keeps Ray from dropping the question.
+            asked[actor["ActorID"]] = _terminate(pid) if node == here else _on(node, pid)
         time.sleep(0.1)
+
+
+def leave_words(frontier: Frontier) -> None:
+    """Tell whoever takes up the stages under way that their workers were ended, and not lost.
+
+    It is for those that did not manage to give their leases back: theirs is no failed attempt.
+    """
+    for key in frontier.running:
+        attempts = Store(Path(frontier.task(key).store)).attempts_folder(key)
+        if attempts.is_dir():
+            with contextlib.suppress(OSError):
+                leave_word(attempts, PREEMPTED, "its run was stopped, and its worker was ended")
 
 
 def _alive() -> list[dict[str, Any]]:

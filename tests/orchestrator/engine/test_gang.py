@@ -130,6 +130,7 @@ def test_a_rank_that_is_killed_costs_one_attempt(swept):
     assert failure.failure_class == "infra"
     assert "rank 1 of 2: its process went away" in failure.message
     assert len(pids(swept.traces, "killed once")) == 4
+    assert not (swept.traces / "left killed once").exists()
 
 
 def test_no_rank_outlives_the_run(swept):
