@@ -244,7 +244,7 @@ def test_the_microworlds_tokenizer_knows_every_word_of_every_format():
 def test_the_microworlds_tokenizer_knows_the_letters_and_words_of_lettered_prompts():
     tokenizer = build_tokenizer()
     options = tuple("12345678")
-    item = Item("q", "v.mp4", "which digit appears first?", options, 0, "temporal_ocr")
+    item = Item("q", "v.mp4", "which digit is shown first?", options, 0, "temporal_ocr")
     prompt = write_prompt(item, "", "lettered-v1")
     assert "\nH. 8\n" in prompt
     assert tokenizer.unk_token_id not in tokenizer(prompt)["input_ids"]
