@@ -21,10 +21,10 @@ from analysis.errors import TableError
 from analysis.statistics.scores import Scores
 from analysis.table.reading import read_rows
 from analysis.table.tidy import numbers, require
+from analysis.table.truths import truths
 
 # Regimes in which the video, or nearly all of it, is withheld.
 BLIND = ("text", "center_frame")
-_TRUTH = {"1": 1.0, "1.0": 1.0, "true": 1.0, "0": 0.0, "0.0": 0.0, "false": 0.0}
 _NAMES = ("benchmark", "video", "question", "answer", "regime", "n_options", "duration_group")
 _FEWEST_ITEMS = 20
 
@@ -141,7 +141,7 @@ def _long(rows: pd.DataFrame, columns: ResponseColumns) -> Responses:
             "scale": scale,
             "seed": rows["seed"] if "seed" in rows.columns else "",
             "regime": rows["regime"] if "regime" in rows.columns else columns.regime,
-            "right": _truths(rows["correct"], "correct", empty=True),
+            "right": _truths(rows["correct"], "correct"),
         }
     )
     if "benchmark" in rows.columns and rows["benchmark"].nunique() > 1:
@@ -258,17 +258,14 @@ def _above_zero(rows: pd.DataFrame, column: str) -> Scores:
     return seconds
 
 
-def _truths(written: pd.Series, column: str, *, empty: bool = True) -> Scores:
-    right = written.str.lower().map(_TRUTH)
-    wrong = (right.isna() & ~((written == "") & empty)).to_numpy()
-    if wrong.any():
-        at = int(np.argmax(wrong))
-        raise TableError(
-            f"row {written.index[at]}: {column!r} holds {written.iloc[at]!r}; an answer is 0 or 1,"
-            " false or true (empty: not asked). If it is no model's answers, name the model"
-            " columns with --model."
+def _truths(written: pd.Series, column: str) -> Scores:
+    def told(place: object, holds: str) -> str:
+        return (
+            f"row {place}: {column!r} holds {holds!r}; an answer is 0 or 1, false or true (empty:"
+            " not asked). If it is no model's answers, name the model columns with --model."
         )
-    return right.to_numpy(dtype=float)
+
+    return truths(written, told, empty=True).to_numpy()
 
 
 def _first(rows: pd.DataFrame, names: tuple[str, ...], option: str) -> str:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
-
-import jinja2
-from markupsafe import Markup
 
 from analysis.benchmarks.audit import REGIMES, Audit
 from analysis.benchmarks.audit_sentences import (
@@ -23,11 +19,9 @@ from analysis.benchmarks.group_scores import ALL
 from analysis.benchmarks.letter_balance import ANSWERS, LetterCount
 from analysis.benchmarks.regime_gaps import COMPARISONS, NEGLIGIBLE
 from analysis.figures.style import Picture
-from analysis.findings.sentences import number, percent
-from analysis.page.inline_svg import Letters, draw_into
 from analysis.page.page import interval
+from analysis.page.rendering import render
 
-_OUTLINES = "<!-- outlines of letters -->"
 # Rows of a table that a reader scrolls past; all of them are in the CSV beside the page.
 MOST_ROWS = 40
 
@@ -51,47 +45,39 @@ def render_audit(
     found: Audit, pictures: AuditPictures, *, title: str, provenance: Mapping[str, object]
 ) -> str:
     """Render the page; `provenance` is flat facts about where the answers came from."""
-    letters = Letters()
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        number=number,
-        percent=percent,
-        interval=interval,
-        signed=signed_points,
-        p=p_value,
-        inlined=letters.inline,
-    )
-    page = environment.get_template("audit.html").render(
-        outlines=Markup(_OUTLINES),
+    return render(
+        "audit.html",
         title=title,
-        found=found,
-        pictures=pictures,
-        cards=[(name, describe_benchmark(found, name)) for name in found.benchmarks],
-        redundancy=[(_of(m.column), describe_matrix(m)) for m in found.matrices],
-        flags=flag_lines(found),
-        words=REGIME_WORDS,
-        comparisons=[c for c in COMPARISONS if any((g.first, g.second) == c for g in found.gaps)],
-        regimes=_regimes(found),
-        rows=_group_rows(found),
-        pairs=_first([p for m in found.matrices for p in m.pairs], key=lambda p: -(p.r2 or 0.0)),
-        copies=_first(found.copies, key=lambda pair: pair.p),
-        keys=[c for c in found.letters if c.of == ANSWERS],
-        choices=_first([c for c in found.letters if c.of != ANSWERS and c.flag], key=_unevenness),
-        solved=_first(
-            [(s, item) for s in found.solvable for item in s.items if item.flag],
-            key=lambda pair: -pair[1].probability,
-        ),
-        most=MOST_ROWS,
-        negligible=NEGLIGIBLE,
-        provenance=provenance,
+        filters={"interval": interval, "signed": signed_points, "p": p_value},
+        values={
+            "found": found,
+            "pictures": pictures,
+            "cards": [(name, describe_benchmark(found, name)) for name in found.benchmarks],
+            "redundancy": [(_of(m.column), describe_matrix(m)) for m in found.matrices],
+            "flags": flag_lines(found),
+            "words": REGIME_WORDS,
+            "comparisons": [
+                c for c in COMPARISONS if any((g.first, g.second) == c for g in found.gaps)
+            ],
+            "regimes": _regimes(found),
+            "rows": _group_rows(found),
+            "pairs": _first(
+                [p for m in found.matrices for p in m.pairs], key=lambda p: -(p.r2 or 0.0)
+            ),
+            "copies": _first(found.copies, key=lambda pair: pair.p),
+            "keys": [c for c in found.letters if c.of == ANSWERS],
+            "choices": _first(
+                [c for c in found.letters if c.of != ANSWERS and c.flag], key=_unevenness
+            ),
+            "solved": _first(
+                [(s, item) for s in found.solvable for item in s.items if item.flag],
+                key=lambda pair: -pair[1].probability,
+            ),
+            "most": MOST_ROWS,
+            "negligible": NEGLIGIBLE,
+            "provenance": provenance,
+        },
     )
-    return draw_into(page, letters, _OUTLINES)
 
 
 def _of(column: str) -> str:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-import jinja2
-from markupsafe import Markup
 
 from analysis.benchmarks.curation import Curation, CurationOptions
 from analysis.benchmarks.judging import CLOSE, CONTROL, Judged
 from analysis.benchmarks.responses import Responses
 from analysis.benchmarks.solvability import SURE
 from analysis.figures.style import Picture
-from analysis.findings.sentences import number, percent
-from analysis.page.inline_svg import Letters, draw_into
+from analysis.findings.sentences import number
+from analysis.page.rendering import render
 
-_OUTLINES = "<!-- outlines of letters -->"
 MOST_CATEGORIES = 60
 
 
@@ -29,34 +24,26 @@ def render_curation(
     provenance: Mapping[str, object],
 ) -> str:
     """Render the page; what it shows is in evidence.json and benchmark.json too."""
-    letters = Letters()
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        number=number, percent=percent, inlined=letters.inline, gained=gained
-    )
     rows = [row for row in curation.judged if row.kind == "random"]
-    page = environment.get_template("curation.html").render(
-        outlines=Markup(_OUTLINES),
-        responses=responses,
-        options=options,
-        chosen=curation.benchmark,
-        curation=curation,
-        by_cost={cost: [r for r in rows if r.cheaper == cost] for cost in _costs(rows)},
-        others=[row for row in curation.judged if row.kind != "random"],
-        verdict=verdict(rows, curation.benchmark.rule),
-        close=100 * CLOSE,
-        sure=SURE,
-        most=MOST_CATEGORIES,
-        pictures=pictures,
-        provenance=provenance,
+    return render(
+        "curation.html",
+        title=f"Benchmark {curation.benchmark.version}",
+        filters={"gained": gained},
+        values={
+            "responses": responses,
+            "options": options,
+            "chosen": curation.benchmark,
+            "curation": curation,
+            "by_cost": {cost: [r for r in rows if r.cheaper == cost] for cost in _costs(rows)},
+            "others": [row for row in curation.judged if row.kind != "random"],
+            "verdict": verdict(rows, curation.benchmark.rule),
+            "close": 100 * CLOSE,
+            "sure": SURE,
+            "most": MOST_CATEGORIES,
+            "pictures": pictures,
+            "provenance": provenance,
+        },
     )
-    return draw_into(page, letters, _OUTLINES)
 
 
 def verdict(rows: Sequence[Judged], rule: str) -> str:

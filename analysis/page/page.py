@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import jinja2
-from markupsafe import Markup
 
 from analysis.figures.of_metric import MetricPictures
 from analysis.findings.findings import Findings
 from analysis.findings.sentences import number, parameters, percent
 from analysis.findings.study_sentences import chance
-from analysis.page.inline_svg import Letters, draw_into
+from analysis.page.rendering import render
 from analysis.page.sections import section_view
 from analysis.page.tables import MOST_MISSING, category_rows, missing_rows, overview_rows
 from analysis.statistics.verdict import RULE
 from analysis.table.table import ScoreTable
-
-# Where the outlines of letters go: known only when all figures are in.
-_OUTLINES = "<!-- outlines of letters -->"
 
 
 @dataclass(frozen=True)
@@ -49,43 +42,33 @@ def render_page(
         provenance: flat facts about where the scores came from.
         data: what each training stage was fed, where the scores are a sweep's.
     """
-    letters = Letters()
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        number=number,
-        signed=signed,
-        percent=percent,
-        interval=interval,
-        share_interval=share_interval,
-        inlined=letters.inline,
-        parameters=parameters,
-        chance=chance,
-    )
     full = [section.metric for section in sections]
-    page = environment.get_template("report.html").render(
-        outlines=Markup(_OUTLINES),
+    return render(
+        "report.html",
         title=title,
-        table=table,
-        views=[
-            section_view(table, found, section.metric, section.unit, section.pictures)
-            for section in sections
-        ],
-        overview=overview_rows(found, full, table.scales[-1]) if len(full) > 1 else [],
-        categories=category_rows(found, [m for m in table.metrics if m not in full], table),
-        halves=found.metric_halves,
-        rule=RULE,
-        provenance=provenance,
-        data=data,
-        missing=missing_rows(table),
-        most_missing=MOST_MISSING,
+        filters={
+            "signed": signed,
+            "interval": interval,
+            "share_interval": share_interval,
+            "parameters": parameters,
+            "chance": chance,
+        },
+        values={
+            "table": table,
+            "views": [
+                section_view(table, found, section.metric, section.unit, section.pictures)
+                for section in sections
+            ],
+            "overview": overview_rows(found, full, table.scales[-1]) if len(full) > 1 else [],
+            "categories": category_rows(found, [m for m in table.metrics if m not in full], table),
+            "halves": found.metric_halves,
+            "rule": RULE,
+            "provenance": provenance,
+            "data": data,
+            "missing": missing_rows(table),
+            "most_missing": MOST_MISSING,
+        },
     )
-    return draw_into(page, letters, _OUTLINES)
 
 
 def interval(ends: tuple[float, float] | None, digits: int = 2) -> str:

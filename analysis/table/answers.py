@@ -13,8 +13,7 @@ import pandas as pd
 from analysis.errors import TableError
 from analysis.table.options import TableOptions
 from analysis.table.tidy import joined, require
-
-_TRUTH = {"1": 1.0, "1.0": 1.0, "true": 1.0, "0": 0.0, "0.0": 0.0, "false": 0.0}
+from analysis.table.truths import truths
 
 
 def tidy_answers(
@@ -59,7 +58,7 @@ def tidy_answers(
             "item": video + "\n" + rows["item"],
             "video": video.where(video != "", "\n" + rows["item"]),
             "category": rows["category"],
-            "correct": _truths(rows["correct"]),
+            "correct": truths(rows["correct"], _no_truth),
         },
         index=rows.index,
     )
@@ -68,15 +67,8 @@ def tidy_answers(
     return tidy
 
 
-def _truths(written: pd.Series) -> pd.Series:
-    correct = written.str.lower().map(_TRUTH)
-    if correct.isna().any():
-        at = int(np.argmax(correct.isna().to_numpy()))
-        raise TableError(
-            f"item table, row {written.index[at]}: 'correct' holds {written.iloc[at]!r};"
-            " it must be 0 or 1, false or true."
-        )
-    return correct
+def _no_truth(place: object, holds: str) -> str:
+    return f"item table, row {place}: 'correct' holds {holds!r}; it must be 0 or 1, false or true."
 
 
 def _refuse_twice(tidy: pd.DataFrame, names: pd.Series) -> None:

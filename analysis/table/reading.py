@@ -27,7 +27,7 @@ def read_rows(path: Path) -> pd.DataFrame:
         TableError: the file is absent, empty, not a table, or has a column twice.
     """
     if not path.is_file():
-        raise TableError(f"{path}: no such file; give a CSV or Parquet score table.")
+        raise TableError(f"{path}: no such file; give a table as CSV or Parquet.")
     frame = _read_parquet(path) if path.suffix.lower() in {".parquet", ".pq"} else _read_csv(path)
     frame.columns = [str(column).strip() for column in frame.columns]
     repeated = frame.columns[frame.columns.duplicated()]

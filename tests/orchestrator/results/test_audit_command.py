@@ -61,7 +61,7 @@ def test_several_item_tables_with_names_of_their_own_are_one_audit(tmp_path: Pat
     ("words", "message"),
     [
         ((), "give sweeps or rosters, or item tables with --items"),
-        (("--items", "none.csv"), "no such file"),
+        (("--items", "none.csv"), "no such file; give a table as CSV or Parquet"),
         (("--items", "{items}"), "no column 'design'"),
         (("--items", "{items}", "--design", "llm", "--chance", "b=2"), "between 0 and 1"),
     ],
