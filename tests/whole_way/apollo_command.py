@@ -106,11 +106,6 @@ class Apollo:
         """How often each finished stage was begun."""
         return {key: json.loads(text)["attempt"] for key, (_, text) in self.finished().items()}
 
-    def failures(self, key: str) -> int:
-        """How many attempts at a stage failed."""
-        path = self.store / "attempts" / key / "failures.jsonl"
-        return len(path.read_text().splitlines()) if path.exists() else 0
-
     def is_at_work_after_training(self) -> bool:
         """Whether a training stage is finished while another stage is under way."""
         done = set(self.finished())
