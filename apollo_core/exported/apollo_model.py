@@ -162,7 +162,7 @@ class ApolloForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 f"model takes {longest}: sample fewer clips (`sampling` of the processor)"
             )
         batch = _batch(input_ids, attention_mask, source, clips, still, medium, places, asked)
-        with self._as_evaluated():
+        with self.as_evaluated():
             embedded = self.lmm.embed(batch)
             embedded, attended = _padded_on_the_left(embedded, attention_mask)
             llm = cast(Any, self.lmm.llm)
@@ -213,7 +213,7 @@ class ApolloForConditionalGeneration(PreTrainedModel, GenerationMixin):
             BadData: the video cannot be read, or a question is too long.
         """
         shown = processor.show(video, regime) if video is not None and regime != "text" else None
-        with self._as_evaluated():
+        with self.as_evaluated():
             return answer_items(
                 self.lmm,
                 processor.tokenizer,
@@ -226,7 +226,7 @@ class ApolloForConditionalGeneration(PreTrainedModel, GenerationMixin):
             )
 
     @contextmanager
-    def _as_evaluated(self) -> Iterator[None]:
+    def as_evaluated(self) -> Iterator[None]:
         """Frozen, since frozen encoders work medium by medium; and in the stage's precision."""
         training, trained = self.training, [p for p in self.parameters() if p.requires_grad]
         self.requires_grad_(requires_grad=False).eval()

@@ -115,7 +115,11 @@ class ApolloProcessor(ProcessorMixin):
                 strict=True,
             )
         ]
-        encoded = [self._ask(*pair) for pair in zip(questions, media, strict=True)]
+        return self.inputs(questions, media)
+
+    def inputs(self, questions: Sequence[str], media: Sequence[Shown | None]) -> BatchFeature:
+        """Questions as inputs of `generate`, each about what is shown beside it."""
+        encoded = [self.ask(*pair) for pair in zip(questions, media, strict=True)]
         shown = [medium for medium in media if medium is not None]
         places = np.cumsum([medium is not None for medium in media]) - 1
         batch = collate(
@@ -162,20 +166,35 @@ class ApolloProcessor(ProcessorMixin):
             return self._reader(decoder, file).image(file.name)
 
     def _reader(self, decoder: Decoder, file: Path) -> MediaReader:
+        return self.reader(decoder, file.absolute().parent)
+
+    def reader(self, decoder: Decoder, root: Path) -> MediaReader:
+        """Reads media under `root` as the evaluation reads them."""
         return MediaReader(
             decoder,
-            file.absolute().parent,
+            root,
             TypeAdapter(Sampling).validate_python(self.sampling),
             self.integration,
             self.input_size,
             MemoryBank(**self.memory) if self.memory else None,
         )
 
-    def _ask(self, question: str, shown: Shown | None) -> Encoded:
-        """The conversation up to where its answer begins."""
+    def ask(self, question: str, shown: Shown | None, *, answer: str | None = None) -> Encoded:
+        """The conversation up to where its answer begins, or with an answer, which is supervised.
+
+        Args:
+            question: in plain words.
+            shown: what it is about: one medium, or several in order.
+            answer: the assistant's turn.
+        """
         item = Item("", "", question, (), 0, "")
-        asked = write_prompt(item, shown.written[0] if shown else "", "question-v1")
-        whole = encode_answer(self.tokenizer, asked, "A", tokens_per_clip=self.tokens_per_clip)
+        written = "\n".join(shown.written) if shown else ""
+        asked = write_prompt(item, written, "question-v1")
+        whole = encode_answer(
+            self.tokenizer, asked, answer or "A", tokens_per_clip=self.tokens_per_clip
+        )
+        if answer is not None:
+            return whole
         start = int(np.flatnonzero(whole.labels != IGNORED)[0])
         return Encoded(whole.tokens[:start], whole.labels[:start], whole.source[:start])
 
