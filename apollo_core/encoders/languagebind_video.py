@@ -108,6 +108,12 @@ class LanguageBindVideo(VideoEncoder):
         self, clips: Float[Tensor, "clips frames 3 size size"]
     ) -> Float[Tensor, "clips frames side side dim"]:
         """One temporal slot per frame."""
+        return rearrange(self.with_class(clips)[:, :, 1:], "b t (h w) d -> b t h w d", h=self._side)
+
+    def with_class(
+        self, clips: Float[Tensor, "clips frames 3 size size"]
+    ) -> Float[Tensor, "clips frames tokens dim"]:
+        """The same tokens, each frame's behind its class token."""
         count, frames = clips.shape[:2]
         patches = self.patch_embedding(rearrange(clips, "b t c h w -> (b t) c h w"))
         patches = rearrange(patches, "b d h w -> b (h w) d")
@@ -116,7 +122,7 @@ class LanguageBindVideo(VideoEncoder):
         tokens = rearrange(self.pre_layrnorm(tokens), "(b t) n d -> b t n d", b=count)
         for layer in self.layers:
             tokens = layer(tokens)
-        return rearrange(tokens[:, :, 1:], "b t (h w) d -> b t h w d", h=self._side)
+        return tokens
 
 
 def create(geometry: VisionGeometry, *, frames_per_clip: int) -> LanguageBindVideo:

@@ -31,6 +31,7 @@ def train_part(
     *,
     rows: int,
     device: torch.device,
+    whole_batches: bool = False,
 ) -> None:
     """Train `module` on rows drawn from a corpus, from where an earlier attempt stopped.
 
@@ -43,13 +44,17 @@ def train_part(
         context: of the stage.
         rows: of the corpus.
         device: where the module is.
+        whole_batches: a step's rows are one micro-batch, whatever the execution says: where the
+            loss compares them with each other. Parts are small enough for it.
 
     Raises:
         StageFailed: as a training stage.
     """
     resuming = Resuming(checkpoints_of(identity, context), context, NOBODY_ELSE)
     order = draw([1.0], [rows], samples=identity.samples, seed=identity.seed).row.tolist()
-    size = micro_batch(context.execution, identity.batch_size, device)
+    size = identity.batch_size
+    if not whole_batches:
+        size = micro_batch(context.execution, identity.batch_size, device)
     steps = _cut(order[resuming.first * identity.batch_size :], identity.batch_size)
     with torch_stream(identity.seed, "dropout"):
         train(

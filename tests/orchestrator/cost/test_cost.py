@@ -98,11 +98,11 @@ def test_pretraining_an_encoder_costs_its_own_forward_whatever_the_language_mode
     large = pretraining(tmp_path, {"scales/xs": {"llm": "micro:qwen2-l", "size": 0.0002}})
     for name in ("siglip", "videomae"):
         assert small[name].flops == large[name].flops
-    # A picture: one frame of 16 patches through 2 blocks; forward and backward are 3 forwards, but
+    # A picture: one frame of 36 patches through 2 blocks; forward and backward are 3 forwards, but
     # pixels get no gradient.
-    matrices, attention = 2 * (4 * 48**2 + 2 * 48 * 96), 4 * 2 * 48 * 16
-    embedding = 2 * 3 * 12**2 * 48
-    learning = 16 * (3 * (2 * matrices + attention) + 2 * embedding)
+    matrices, attention = 2 * (4 * 64**2 + 2 * 64 * 128), 4 * 2 * 64 * 36
+    embedding = 2 * 3 * 8**2 * 64
+    learning = 36 * (3 * (2 * matrices + attention) + 2 * embedding)
     assert small["siglip"].flops == ENCODERS["siglip"].pretraining.samples * learning
 
 
