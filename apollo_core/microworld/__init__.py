@@ -17,4 +17,5 @@ encoding.py   pixels to H.264 and PNG files
 manifests.py  the JSONL files
 spec.py       `WorldSpec`: what a world holds
 world.py      `generate`: a whole world under one folder
+by_construction.py probes/    what the world forces, and readers that show it
 """
