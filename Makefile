@@ -10,7 +10,7 @@ STORE ?= out/store
 PYTHON := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui plan check format test test-fast bench-core bench-orchestrator clean
+.PHONY: help setup demo ui plan check format test test-fast bench-core bench-data bench-orchestrator clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ test-fast: setup ## the tests that take no more than a few seconds each
 
 bench-core: setup ## time a training step beside the loop that most code bases have (about 5 minutes)
 	@$(BIN)/python tests/benchmarks/core.py
+
+bench-data: setup ## decoders beside one another: speed, right frames, memory (under 10 minutes); VIDEOS=DIR adds real ones
+	@$(BIN)/python tests/benchmarks/decoders.py $(if $(VIDEOS),--videos $(VIDEOS))
 
 bench-orchestrator: setup ## makespan, overhead beside plain Ray Tune, sharing, tracking (about 15 minutes)
 	@$(BIN)/python tests/benchmarks/orchestrating.py

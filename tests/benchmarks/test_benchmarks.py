@@ -35,6 +35,15 @@ def test_the_full_size_steps_run_in_miniature():
 
 
 @pytest.mark.slow
+def test_decoders_are_compared_in_speed_frames_and_memory():
+    _, *rows, decodes, share = printed("decoders.py", "--quick", "--rounds", "1", "--decodes", "40")
+    assert [row.split()[2] for row in rows if "pyav" in row] == ["pyav"] * 2
+    assert all(" 0.0% " in row for row in rows if "pyav" in row)
+    assert decodes.startswith("40 decodes")
+    assert "read ahead" in share
+
+
+@pytest.mark.slow
 def test_rules_that_choose_items_are_judged_at_two_costs():
     _, _, *rows = printed("curation.py", "--splits", "2", "--draws", "1")
     assert [row.split("|")[1].strip() for row in rows] == ["300"] * 6 + ["50"] * 6
