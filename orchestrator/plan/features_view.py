@@ -12,6 +12,7 @@ from orchestrator.plan.amounts import si
 
 # Groups of caches that are shown; the rest is one line.
 _SHOWN = 8
+_TRAINED = "*"
 
 
 def show_features(console: Console, features: FeaturePlan) -> None:
@@ -21,31 +22,32 @@ def show_features(console: Console, features: FeaturePlan) -> None:
     if not features.budget:
         console.print("Features of frozen encoders: not kept (execution.feature_cache: off).")
         return
-    groups: dict[tuple[str, str, str, str], list[CacheCost]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[CacheCost]] = defaultdict(list)
     for cache in features.caches:
-        weights = "trained here" if cache.trained else "as they come"
-        groups[cache.encoder, _shown(cache), weights, cache.verdict].append(cache)
+        name = f"{cache.encoder}{_TRAINED if cache.trained else ''}"
+        groups[name, _shown(cache), cache.verdict].append(cache)
     kept = f"{si(features.bytes)}B of {si(features.budget)}B"
     table = Table(title=f"Features of frozen encoders: {kept} kept", title_justify="left")
-    for name in ("encoder", "sees", "weights"):
-        table.add_column(name, overflow="fold")
-    for name in ("media", "each read", "bytes", "FLOPs to save"):
-        table.add_column(name, justify="right")
-    table.add_column("verdict", overflow="fold")
+    table.add_column("encoder", no_wrap=True)
+    table.add_column("sees", min_width=9)
+    for name in ("media", "reads", "bytes", "FLOPs\nto save"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict")
     largest = sorted(groups.items(), key=lambda each: -sum(cache.flops for cache in each[1]))
-    for (encoder, sees, weights, verdict), caches in largest[:_SHOWN]:
+    for (encoder, sees, verdict), caches in largest[:_SHOWN]:
         media = sum(cache.media for cache in caches)
         table.add_row(
             encoder,
             sees,
-            weights,
             si(media).strip(),
-            f"{sum(cache.reads for cache in caches) / max(1, media):.3g} x",
+            f"{sum(cache.reads for cache in caches) / max(1, media):.3g}x",
             f"{si(sum(cache.bytes for cache in caches))}B",
             si(sum(cache.flops for cache in caches)),
             verdict,
         )
     console.print(table)
+    if any(cache.trained for cache in features.caches):
+        console.print(f"{_TRAINED} with weights as this sweep trains them", style="dim")
     rest = [cache for _, caches in largest[_SHOWN:] for cache in caches]
     if rest:
         size = f"{si(sum(cache.bytes for cache in rest))}B"

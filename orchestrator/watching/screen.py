@@ -82,7 +82,8 @@ def saved_line(snapshot: Snapshot) -> str:
     parts = [f"{counted(saved.stages, 'stage')} not run again"]
     parts += [flops_in_words(saved.flops)] if saved.flops else []
     if saved.gpu_hours:
-        parts.append(f"{saved.gpu_hours:.3g} GPU-hours")
+        hours = f"{saved.gpu_hours:{',.0f' if saved.gpu_hours >= 100 else '.3g'}}"
+        parts.append(f"{hours} GPU-hours")
     elif saved.hours * 3600 >= 1:
         parts.append(in_words(3600 * saved.hours))
     return f"sharing saved so far: {', '.join(parts)}"
@@ -162,7 +163,7 @@ def _cells_of(row: Row) -> tuple[RenderableType, ...]:
     if not row.placed:
         return name, Text("queued", style="bright_black"), "", "", ""
     if not seen.steps:
-        return name, Text("starting", style="bright_black"), "", "", in_words(row.spent)
+        return name, Text("starting", style="bright_black"), "", "for", in_words(row.spent)
     bar = Bar({"running": seen.share, "waiting": 1 - seen.share})
     loss = "" if seen.loss is None else f"loss {seen.loss:.3f}"
     left = "" if row.left is None else in_words(row.left)

@@ -82,6 +82,21 @@ def test_the_plan_of_the_study_names_all_that_is_built_and_nothing_that_is_not(s
     assert "not yet" not in shown
 
 
+def test_eighty_columns_break_no_word_and_are_enough(store, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("plan", SWEEPS / "apollo84.yaml", "--store", store).splitlines()
+    caches = lines[next(i for i, line in enumerate(lines) if line.startswith("Features of")) :]
+    rows = [line for line in caches if line.startswith("│ internvideo2-1b")]
+    assert len(rows) == 4
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_a_sweep_without_gpus_has_no_column_of_gpu_hours(tmp_path, store):
+    assert "GPU-hours" not in run("plan", write(tmp_path), "--store", store)
+    on_gpus = write(tmp_path, {"scales/xs/resources": {"gpus": 1}}, name="gpus.yaml")
+    assert "GPU-hours" in run("plan", on_gpus, "--store", store)
+
+
 def test_plan_writes_nothing(tmp_path, store):
     path = write(tmp_path)
     before = sorted(tmp_path.rglob("*"))
