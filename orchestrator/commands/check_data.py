@@ -1,32 +1,98 @@
-"""`apollo check-data`: open every media file of a manifest before a GPU is held for them."""
+"""`apollo check-data`: look at all data before a GPU is held for them."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.commands.options import AsJson
+from orchestrator.commands.options import DEFAULT_STORE, AsJson, StorePath
+
+if TYPE_CHECKING:
+    from orchestrator.data_check.checking import Checked
+
+_SAID = 20
 
 
 def check_data(
-    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="a JSONL manifest")],
+    manifests: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="MANIFEST...|SWEEP",
+            help="training sets and benchmarks, or a sweep file: all of its data",
+        ),
+    ],
     *,
-    root: Annotated[Path, typer.Option("--root", help="folder that media paths start from")],
+    root: Annotated[
+        Path | None, typer.Option("--root", help="folder that media paths start from")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="folder for report and exclusion list"),
+    ] = None,
+    design: Annotated[
+        str | None,
+        typer.Option(metavar="SWEEP[:VARIANT]", help="count tokens as this design has them"),
+    ] = None,
+    min_seconds: Annotated[
+        float | None, typer.Option(help="videos under this are too short", min=0)
+    ] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="videos over this are too long", min=0)
+    ] = None,
+    duplicates: Annotated[
+        bool, typer.Option(help="compare media of equal size byte by byte")
+    ] = True,
+    workers: Annotated[int, typer.Option(help="processes that read headers", min=1, max=256)] = 2,
     as_json: AsJson = False,
+    store: StorePath = DEFAULT_STORE,
 ) -> None:
-    """Name every media file that is missing, empty, audio only or unreadable; exit 1 if any is."""
-    from apollo_core.media.check_media import check
+    """Name all that is missing, empty, audio only, unreadable, too short or too long.
+
+    Exit 1 if there is any. With --out: a page with pictures, and a list for `data.exclude`.
+    """
+    from orchestrator.data_check.checking import Asked, check_sources
+    from orchestrator.data_check.findings import Limits
+    from orchestrator.data_check.page import write_report
+    from orchestrator.data_check.sources import sources_of
     from orchestrator.watching.progress import make_progress
 
-    with make_progress().counting("media files") as count:
-        report = check(manifest, root, workers=2, on_progress=count)
+    rule = None
+    if design is not None:  # imported here: tokenizers take seconds to load
+        from orchestrator.data_check.token_lengths import token_rule
+
+        rule = token_rule(design, store)
+    sources = sources_of(manifests, root, store)
+    asked = Asked(Limits(min_seconds, max_seconds), duplicates, workers, rule)
+    checked = check_sources(sources, asked, make_progress().counting)
+    excluded = None if out is None else write_report(checked, out)
     if as_json:
-        typer.echo(json.dumps(report.as_dict()))
+        typer.echo(json.dumps(checked.as_dict()))
     else:
-        for path, why in report.bad:
-            typer.echo(f"{path}: {why}")
-        typer.echo(f"{manifest}: {report.usable} of {report.videos + report.images} files usable")
-    raise typer.Exit(1 if report.bad else 0)
+        _tell(checked)
+        if out is not None:
+            typer.echo(f"{out / 'report.html'}; {out / 'excluded.jsonl'} has {excluded} lines")
+    raise typer.Exit(0 if checked.is_clean else 1)
+
+
+def _tell(checked: Checked) -> None:
+    found = checked.found
+    for path, why in list(found.bad.items())[:_SAID]:
+        typer.echo(f"{path}: {why}")
+    if len(found.bad) > _SAID:
+        typer.echo(f"... and {len(found.bad) - _SAID} more")
+    for path, (header, packets) in list(found.lies.items())[:_SAID]:
+        typer.echo(f"{path}: its header says {header:.2f} s, its packets {packets:.2f}")
+    if checked.duplicates:
+        typer.echo(f"{len(checked.duplicates)} groups of media have the same bytes")
+    if checked.in_both:
+        typer.echo(f"{len(checked.in_both)} media are trained on and asked about")
+    for one in checked.sets:
+        told = f"{one.source.name}: {one.rows} rows, {one.media} media"
+        told += f", {one.lost} rows with bad media" if one.lost else ""
+        told += f", {len(one.too_long)} too long for the model" if one.too_long else ""
+        typer.echo(told)
+    total = sum(found.kinds.values())
+    typer.echo(f"{total - len(found.bad)} of {total} media usable")

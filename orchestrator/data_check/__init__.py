@@ -1,0 +1,1 @@
+"""What `apollo check-data` finds out about data, and how it tells."""

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from small_sweep import write
+
+from apollo_core.stages.identity import EvaluateIdentity
+from orchestrator.cli import main
+from orchestrator.data_check.histograms import resolutions, spread
+from orchestrator.plan.graph import build_plan
+from orchestrator.spec.sweep_file import load_sweep
+
+NASA = Path(__file__).parent.parent / "data" / "nasa_13013.mp4"
+
+
+@pytest.fixture
+def apollo(monkeypatch, capsys):
+    def call(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["apollo", *map(str, words)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        said = capsys.readouterr()
+        return int(stopped.value.code or 0), said.out, said.err
+
+    return call
+
+
+def conversation(name: str, **more: Any) -> dict[str, Any]:
+    kind = "image" if name.endswith("png") else "video"
+    turns = [{"from": "human", "value": f"<{kind}>\nWhat?"}, {"from": "gpt", "value": "A rocket."}]
+    return {"id": name, kind: name, "conversations": turns, **more}
+
+
+def question(name: str) -> dict[str, Any]:
+    rest = {"question": "?", "options": ["x", "y"], "answer": "A", "category": "c"}
+    return {"id": f"q {name}", "video": name, **rest}
+
+
+def lines(path: Path, *records: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+@pytest.fixture
+def data(tmp_path) -> Path:
+    """A set with good, doubled, cut, empty and absent media, and a benchmark that shares some."""
+    root = tmp_path / "data"
+    root.mkdir()
+    shutil.copy(NASA, root / "a.mp4")
+    shutil.copy(NASA, root / "b.mp4")
+    (root / "cut.mp4").write_bytes(NASA.read_bytes()[:200_000])
+    (root / "empty.mp4").touch()
+    Image.new("RGB", (64, 32)).save(root / "c.png")
+    names = ("a.mp4", "cut.mp4", "empty.mp4", "gone.mp4", "c.png")
+    lines(root / "own.jsonl", *map(conversation, names))
+    lines(root / "bench.jsonl", question("b.mp4"), question("lost.mp4"))
+    return root
+
+
+def test_a_folder_is_written_that_says_all_and_a_list_that_leaves_out_what_is_bad(apollo, data):
+    out = data.parent / "report"
+    code, said, _ = apollo(
+        "check-data", data / "own.jsonl", data / "bench.jsonl", "--root", data, "--out", out
+    )
+    assert code == 1
+    assert "lost.mp4: is missing" in said
+    found = json.loads((out / "report.json").read_text())
+    assert (found["videos"], found["images"], found["usable"]) == (6, 1, 3)
+    assert (found["missing"], found["empty"]) == (["gone.mp4", "lost.mp4"], ["empty.mp4"])
+    assert found["unreadable"][0][0] == "cut.mp4"
+    assert found["duplicates"] == [["a.mp4", "b.mp4"]]
+    assert found["in_training_and_benchmark"] == [["a.mp4", "b.mp4"]]
+    assert found["resolutions"] == [[480, 270, 2], [64, 32, 1]]
+    assert found["seconds"]["median"] == pytest.approx(13.01, abs=0.02)
+    assert found["frames_per_second"]["median"] == pytest.approx(29.97, abs=0.01)
+    own, bench = found["sets"]
+    assert (own["rows"], own["rows_with_bad_media"], own["holds"]) == (5, 3, "conversations")
+    assert (bench["rows_with_bad_media"], bench["first_of_them"]) == (1, ["q lost.mp4"])
+    listed = [json.loads(line) for line in (out / "excluded.jsonl").read_text().splitlines()]
+    # A benchmark's questions are not taken out by a list.
+    assert [each["medium"] for each in listed] == ["cut.mp4", "empty.mp4", "gone.mp4"]
+    page = (out / "report.html").read_text()
+    assert "1 of 2 questions cannot be asked (q lost.mp4)" in page
+    assert "<svg" in page
+    assert (out / "durations.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_videos_may_be_too_short_or_too_long(apollo, data):
+    lines(data / "own.jsonl", conversation("a.mp4"), conversation("c.png"))
+    call = ("check-data", data / "own.jsonl", "--root", data, "--json")
+    assert apollo(*call)[0] == 0
+    code, out, _ = apollo(*call, "--min-seconds", 20)
+    assert (code, json.loads(out)["too_short"]) == (1, ["a.mp4"])
+    code, out, _ = apollo(*call, "--max-seconds", 10)
+    assert (code, json.loads(out)["too_long"]) == (1, ["a.mp4"])
+
+
+def test_a_sweep_is_checked_whole_with_the_tokens_of_a_design(apollo, data):
+    lines(data / "own.jsonl", conversation("a.mp4"), conversation("c.png"))
+    lines(data / "bench.jsonl", question("b.mp4"))
+    changes = {
+        "data": {"root": str(data), "sets": {"own": {"manifest": "own.jsonl"}}},
+        "data/pretraining": {"text": "own"},
+        "schedules/two-stage/0/data": "own",
+        "schedules/two-stage/1/data": "own",
+        "base/mixture": "own",
+        "axes/mixture": None,
+    }
+    sweep = write(data.parent, changes)
+    code, out, _ = apollo("check-data", sweep, "--design", f"{sweep}:sampling=uniform-8@xs#0",
+                          "--store", data.parent / "store", "--json")  # fmt: skip
+    assert code == 0
+    own, bench = json.loads(out)["sets"]
+    # Eight frames are two clips of four frames, four tokens each; an image is one clip.
+    assert own["tokens"]["most"] - own["tokens"]["least"] >= 16
+    assert "tokens" not in bench
+
+
+def test_what_a_sweep_excludes_changes_its_training_and_no_benchmark(data):
+    excluded = lines(data / "excluded.jsonl", {"medium": "b.png", "why": "?"})
+    records = [conversation(name) for name in ("c.png", "b.png", "d.png")]
+    for name in ("b.png", "d.png"):
+        shutil.copy(data / "c.png", data / name)
+    lines(data / "own.jsonl", *records)
+    lines(data / "bench.jsonl", question("b.mp4"))
+
+    def keys(**more: Any) -> dict[str, str]:
+        fields = {"root": str(data), "sets": {"own": {"manifest": "own.jsonl"}}, **more}
+        changes = {
+            "data": {**fields, "pretraining": {"text": "own"}},
+            "schedules/two-stage/0/data": "own",
+            "schedules/two-stage/1/data": "own",
+            "base/mixture": "own",
+            "axes": {"sampling": {"uniform-8": {"sampling": {"mode": "uniform", "frames": 8}}}},
+            "evaluation/0/manifest": "bench.jsonl",
+        }
+        plan = build_plan(load_sweep(write(data.parent, changes)), store=data.parent)
+        assert not plan.provisional
+        variant = plan.variants[0]
+        asked = plan.stages[variant.evaluations["bench"]].identity
+        assert isinstance(asked, EvaluateIdentity)
+        return {"align": variant.steps["align"], "bench": asked.benchmark}
+
+    whole, left = keys(), keys(exclude="excluded.jsonl")
+    assert whole["align"] != left["align"]
+    assert whole["bench"] == left["bench"]
+    (data / "b.png").unlink()
+    assert keys(exclude="excluded.jsonl") == left
+    lines(excluded, {"medium": "elsewhere.png"})
+    shutil.copy(data / "c.png", data / "b.png")
+    assert keys(exclude="excluded.jsonl") == whole
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("own.jsonl",), "--root: give the folder"),
+        (("none.jsonl", "--root", "."), "no such manifest"),
+        (("own.jsonl", "--root", "nowhere"), "nowhere is not a folder"),
+        (("s.yaml", "own.jsonl"), "s.yaml is a sweep; give it alone"),
+        (("bad.jsonl", "own.jsonl", "--root", "."), "bad.jsonl:1: not JSON"),
+    ],
+)
+def test_what_cannot_be_checked_is_one_message_and_exit_2(apollo, data, monkeypatch, words, says):
+    monkeypatch.chdir(data)
+    (data / "bad.jsonl").write_text("{")
+    code, _, err = apollo("check-data", *words)
+    assert code == 2
+    assert says in err
+    assert "Traceback" not in err
+
+
+def test_pictures_are_drawn_of_one_value_of_many_and_of_sizes():
+    for values in ([3.0], [0.1, 1.0, 4000.0], [0.0, 5.0]):
+        assert spread("x", values, unit="s", caption="c", limit=4.0).svg.startswith("<svg")
+    sizes = Counter({(n, n): n for n in range(1, 30)})
+    assert resolutions(sizes, caption="c").png.startswith(b"\x89PNG")
