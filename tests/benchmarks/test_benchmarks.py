@@ -54,3 +54,18 @@ def test_simulated_sweeps_end_within_a_tenth_of_the_least_that_any_schedule_need
     over = [float(row.split()[-3].removesuffix("%")) for row in rows]
     assert len(over) == 6
     assert max(over) < 10
+
+
+@pytest.mark.slow
+def test_readers_of_the_microworld_are_asked_of_every_family_in_time_and_space():
+    lines = printed("world_probes.py", "--films", "24")
+    blank = lines.index("")
+    assert len(lines[:blank]) == 2 + 9
+    assert len(lines[blank + 1 :]) == 2 + 4 + 2
+
+
+@pytest.mark.slow
+def test_pictures_of_the_microworld_are_drawn(tmp_path):
+    printed("world_pictures.py", "--out", str(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {"films.png", "looks.png"}
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 300_000
