@@ -27,7 +27,7 @@ from apollo_core.media.video_file import DecoderName
 
 START_S = 60.0  # numpy and FFmpeg (TorchCodec: torch) from a cold network disk
 PIPE_BYTES = 2**20  # Linux' usual bound; frames come in fewer pieces
-PACKAGE_ROOT = Path(__file__).resolve().parent.parent
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
 class LateError(Exception):

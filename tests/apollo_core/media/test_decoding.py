@@ -17,10 +17,10 @@ from PIL import Image, ImageOps
 
 from apollo_core.design import FpsSampling, UniformSampling
 from apollo_core.errors import DecodeFailed, StageFailed
-from apollo_core.media.video_file import NO_VIDEO_STREAM
 from apollo_core.media.decoding import Decoder
 from apollo_core.media.frame_cache import FrameCache
 from apollo_core.media.letterbox import letterbox
+from apollo_core.media.video_file import NO_VIDEO_STREAM
 
 VFR_MS = [0, 40, 60, 75, 400, 440, 1500, 1510, 1530, 1800, 1840, 2990, 3000, 3500, 3540, 3900]
 EIGHT_PER_SECOND = [125 * i for i in range(64)]

@@ -56,8 +56,9 @@ def test_an_encoder_has_the_same_features_whatever_stands_beside_it(tmp_path):
         {"execution": {"precision": "bfloat16"}},
         {"base/sampling/frames_per_clip": 8},
         {"models/siglip/source": "micro:siglip2"},
+        {"data/decoder": "torchcodec"},
     ],
-    ids=["precision", "frames of a clip", "another encoder"],
+    ids=["precision", "frames of a clip", "another encoder", "another decoder"],
 )
 def test_what_changes_features_changes_their_key(changes, tmp_path):
     before = keys_of(planned(tmp_path), "sft")[0]

@@ -139,6 +139,12 @@ def test_precision_is_identity(tmp_path):
     assert "precision" not in Execution.model_fields
 
 
+def test_the_decoder_is_identity_of_all_that_sees_the_data(tmp_path):
+    changed = planned(tmp_path, {"data/decoder": "decord"})
+    shared = set(changed.stages) & set(planned(tmp_path).stages)
+    assert {changed.stages[key].kind for key in shared} == {"pretrain"}
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -151,6 +157,7 @@ def test_precision_is_identity(tmp_path):
         {"evaluation/0/name": "called-otherwise"},
         {"data/sets/captions/modality": "video"},
         {"data/mean_seconds": 5},
+        {"data/decoder": "pyav"},
         {"schedules/two-stage/0/stage": "called-otherwise"},
         {"schedules/two-stage/0/warmup": 0.03},
         {"base/resampler/mlp_ratio": 4},
