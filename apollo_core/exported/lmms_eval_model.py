@@ -10,6 +10,7 @@ import os
 from typing import Any
 
 import torch
+from lmms_eval.api import instance  # pyright: ignore[reportMissingImports]
 from lmms_eval.api.model import lmms  # pyright: ignore[reportMissingImports]
 
 from apollo_core.errors import BadInput
@@ -58,9 +59,10 @@ class Apollo(lmms):  # pyright: ignore[reportUntypedBaseClass]
         """Where the model is."""
         return self._device
 
-    def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
+    def loglikelihood(self, requests: list[Any]) -> list[Any]:
         """The mean loss of each continuation, whose smallest wins; whether it is the greedy one."""
-        return self._variant.losses(requests, self.task_dict)
+        found = self._variant.losses(requests, self.task_dict)
+        return found if _keeps_pairs() else [instance.GenerationResult(text=pair) for pair in found]
 
     def generate_until(self, requests: list[Any]) -> list[str]:
         """What is written to each request, up to its stop words."""
@@ -69,6 +71,16 @@ class Apollo(lmms):  # pyright: ignore[reportUntypedBaseClass]
     def generate_until_multi_round(self, requests: list[Any]) -> list[str]:
         """Refused: a variant is asked one question at a time."""
         raise BadInput("apollo: tasks of several rounds are not built; leave them out of --tasks")
+
+
+def _keeps_pairs() -> bool:
+    """Whether a pair of loss and greediness arrives as one.
+
+    lmms-eval 0.7.3 takes every reply for a text, and makes one of a pair: its tasks with
+    `output_type: multiple_choice` then fail for every model. A result of generation is unpacked.
+    """
+    unwrap = getattr(instance, "unwrap_generation_output", None)
+    return unwrap is None or unwrap((0.5, True))[0] == (0.5, True)
 
 
 def _device(asked: str | None) -> torch.device:
