@@ -18,12 +18,16 @@ from apollo_core.llm import load_tokenizer
 from apollo_core.media.decoding import Decoder
 from apollo_core.media.manifest import Item
 from apollo_core.media.reader import MediaReader, Shown
+from apollo_core.media.video_file import DEFAULT_DECODER, DecoderName
 from apollo_core.scoring.likelihood import write_prompt
 from apollo_core.stages.identity import Regime
 from apollo_core.text.chat import IGNORED, Encoded, encode_answer
 
 PathLike = str | Path
-_FIELDS = ("sampling", "integration", "memory", "input_size", "tokens_per_clip", "conditioned")
+_FIELDS = (
+    *("sampling", "integration", "memory", "input_size", "tokens_per_clip", "conditioned"),
+    "decoder",
+)
 # Those of transformers' options that say where files are to be found.
 _WHERE = ("cache_dir", "local_files_only", "token", "subfolder", "force_download")
 
@@ -39,6 +43,7 @@ class ApolloProcessor(ProcessorMixin):
         input_size: side in pixels at which frames are decoded.
         tokens_per_clip: visual tokens of a clip.
         conditioned: whether these depend on the question.
+        decoder: of videos, as in a sweep file; may be changed, too.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class ApolloProcessor(ProcessorMixin):
         tokens_per_clip: int,
         memory: Mapping[str, Any] | None = None,
         conditioned: bool = False,
+        decoder: DecoderName = DEFAULT_DECODER,
     ) -> None:
         super().__init__(tokenizer, chat_template=tokenizer.chat_template)
         self.sampling = dict(sampling)
@@ -59,6 +65,7 @@ class ApolloProcessor(ProcessorMixin):
         self.input_size = input_size
         self.tokens_per_clip = tokens_per_clip
         self.conditioned = conditioned
+        self.decoder: DecoderName = decoder
 
     @classmethod
     def from_pretrained(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -67,7 +74,7 @@ class ApolloProcessor(ProcessorMixin):
         """Of an exported folder, or of one on the hub."""
         where = {name: options[name] for name in _WHERE if name in options}
         stored, _ = cls.get_processor_dict(str(source), revision=revision, **where)
-        fields = {name: stored[name] for name in _FIELDS}
+        fields = {name: stored[name] for name in _FIELDS if name in stored}
         # transformers' own choice by model type would take another splitter for some tokenizers.
         return cls(load_tokenizer(str(source), revision=revision or "main"), **fields)
 
@@ -144,7 +151,8 @@ class ApolloProcessor(ProcessorMixin):
 
     def show(self, path: PathLike, regime: Regime = "video") -> Shown:
         """A video as the model sees it: sampled, or its middle frame. Raises `DecodeFailed`."""
-        with Decoder(deadline_s=Execution().decode_deadline_s) as decoder:
+        deadline_s = Execution().decode_deadline_s
+        with Decoder(deadline_s=deadline_s, decoder=self.decoder) as decoder:
             file = Path(path)
             reader = self._reader(decoder, file)
             shots = {"video": reader.video, "center_frame": reader.center_frame}

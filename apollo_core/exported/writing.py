@@ -21,6 +21,7 @@ from apollo_core.exported.apollo_config import ApolloConfig
 from apollo_core.exported.apollo_model import ApolloForConditionalGeneration
 from apollo_core.exported.apollo_processor import ApolloProcessor
 from apollo_core.exported.encoder_blueprints import describe
+from apollo_core.media.video_file import DEFAULT_DECODER, DecoderName
 from apollo_core.model import VideoLMM
 from apollo_core.scoring.generating import ends
 from apollo_core.stages.identity import ModelIdentity, Precision
@@ -38,6 +39,7 @@ def write_folder(
     sampling: Sampling,
     precision: Precision,
     shard_size: int,
+    decoder: DecoderName = DEFAULT_DECODER,
 ) -> None:
     """Write config, weights, generation config, processor and tokenizer into `out`, and load them.
 
@@ -49,6 +51,7 @@ def write_folder(
         sampling: what the processor does.
         precision: that the variant was evaluated in.
         shard_size: bytes of the largest file of weights.
+        decoder: of videos, by the processor.
 
     Raises:
         OSError: it cannot be written.
@@ -62,7 +65,7 @@ def write_folder(
         shell.save_pretrained(out, max_shard_size=shard_size)
     except SafetensorError as error:  # its way to tell of a full disk
         raise OSError(str(error)) from error
-    _processor(model, tokenizer, identity, sampling).save_pretrained(out)
+    _processor(model, tokenizer, identity, sampling, decoder).save_pretrained(out)
     del shell, model  # a second copy of a large one might not fit
     loaded = dict(_digests(ApolloForConditionalGeneration.from_pretrained(out)))
     differing = sorted(
@@ -115,6 +118,7 @@ def _processor(
     tokenizer: PreTrainedTokenizerBase,
     identity: ModelIdentity,
     sampling: Sampling,
+    decoder: DecoderName,
 ) -> ApolloProcessor:
     if not tokenizer.chat_template:
         tokenizer.chat_template = PLAIN_TEMPLATE  # what the variant was trained with then
@@ -126,6 +130,7 @@ def _processor(
         input_size=model.input_size,
         tokens_per_clip=model.connector.tokens_per_clip,
         conditioned=is_conditioned(identity.resampler),
+        decoder=decoder,
     )
 
 

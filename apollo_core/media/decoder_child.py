@@ -23,7 +23,7 @@ from typing import IO, Any, cast
 from apollo_core.errors import StageFailed
 from apollo_core.media.decoder_process import FRAME, encode
 from apollo_core.media.ffmpeg_libraries import library_path
-from apollo_core.media.video_file import DecoderName
+from apollo_core.media.video_file import PACKAGES, DecoderName
 
 START_S = 60.0  # numpy and FFmpeg (TorchCodec: torch) from a cold network disk
 PIPE_BYTES = 2**20  # Linux' usual bound; frames come in fewer pieces
@@ -147,11 +147,10 @@ def _receive(pipe: IO[bytes], count: int, *, until: float) -> bytearray:
 
 
 def _no_start(decoder: DecoderName, code: int | None) -> str:
-    module = {"pyav": "av", "decord": "decord", "torchcodec": "torchcodec.decoders"}[decoder]
-    extra = "; `pip install 'apollo-sweeps[torchcodec]'` brings it" * (decoder == "torchcodec")
+    module, package = PACKAGES[decoder]
     return (
         f"the decoder process of data.decoder={decoder!r} did not start ({_how(code)}); "
-        f"see whether `python -c 'import {module}'` works{extra}"
+        f"see whether `python -c 'import {module}'` works; `pip install {package!r}` brings it"
     )
 
 

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 DecoderName = Literal["pyav", "decord", "torchcodec"]
 DECODERS: tuple[DecoderName, ...] = get_args(DecoderName)
 DEFAULT_DECODER: DecoderName = "pyav"
+# Of each, the module that has to be there, and what brings it.
+PACKAGES: dict[DecoderName, tuple[str, str]] = {
+    "pyav": ("av", "apollo-sweeps[sweep]"),
+    "decord": ("decord", "apollo-sweeps[sweep]"),
+    "torchcodec": ("torchcodec", "apollo-sweeps[torchcodec]"),
+}
 
 NO_VIDEO_STREAM = "has no video stream (audio only?)"
 STILL_IMAGE = "is a still image or has no countable frames"

@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from apollo_core.errors import BadInput
+from apollo_core.media.video_file import PACKAGES, DecoderName
 from apollo_core.object_store import ObjectStore
 from orchestrator.checkup.filesystem import nearest_folder
 from orchestrator.checkup.finding import Finding, broken, ok
@@ -27,10 +29,12 @@ def sweep_needs(sweep: Sweep, store: Store, *, on_cluster: bool) -> Iterator[Fin
     """Whether this sweep can run here.
 
     Args:
-        on_cluster: GPUs are a cluster's, so this machine's are not counted.
+        on_cluster: GPUs and packages are a cluster's, so this machine's are not looked at.
     """
     plan = build_plan(sweep, store=store.root)
     yield from _at_hand(plan)
+    if not on_cluster:
+        yield _decoder(sweep.data.decoder)
     if sweep.data.is_remote:
         yield _bucket(sweep.data)
     missing = [key for key in plan.stages if not store.is_done(key)]
@@ -53,6 +57,13 @@ def _at_hand(plan: Plan) -> Iterator[Finding]:
         yield broken(f"{plan.name}: not at hand: {', '.join(absent)}", mend)
     if not plan.not_yet and not plan.unpinned:
         yield ok(f"{plan.name}: every weight is pinned, every manifest and medium is there")
+
+
+def _decoder(name: DecoderName) -> Finding:
+    module, package = PACKAGES[name]
+    if find_spec(module) is None:
+        return broken(f"data.decoder: {name}: {module} is missing", f"pip install {package!r}")
+    return ok(f"videos are read by {name}")
 
 
 def _bucket(data: Data) -> Finding:

@@ -70,6 +70,7 @@ def export(
             sampling=_sampling(variant, store, otherwise=last.sampling),
             precision=last.precision,
             shard_size=shard,
+            decoder=last.decoder,
         )
         card = _card(record, variant, store, last.model)
         (out / CARD).write_text(card, encoding="utf-8")
