@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import JsonValue
 
 from apollo_core.errors import BadData, BadInput
+from apollo_core.training_files.excluded_places import exclusion_place, exclusion_told
+from apollo_core.training_files.places import files_of
 from orchestrator.files import read_json, write_atomically
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.weights import PROVISIONAL
@@ -35,11 +40,16 @@ def check_media(plan: Plan, store: Store, missing: list[str], progress: Progress
     folder = sweep_folder(store, plan.name)
     known = read_json(folder / "checked-media.json") or {}
     manifests = _manifests(plan, missing, "manifest:")
-    new = {name: location for name, location in manifests.items() if name not in known}
+    new = {name: place for name, place in manifests.items() if name not in known}
     _refuse_bad_media(new.values(), plan, progress)
     if new:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "checked-media.json", json.dumps({**known, **new}, indent=1))
+        write_atomically(folder / "checked-media.json", _kept(known, new))
+
+
+def _kept(known: Mapping[str, JsonValue], new: Mapping[str, _Place]) -> str:
+    checked = {**known, **{name: place.manifest for name, place in new.items()}}
+    return json.dumps(checked, indent=1)
 
 
 def name_absent_media(plan: Plan, progress: Progress) -> None:
@@ -48,17 +58,28 @@ def name_absent_media(plan: Plan, progress: Progress) -> None:
     Nothing to say where the manifest itself is absent: the plan names it.
     """
     found = _manifests(plan, list(plan.stages), f"{PROVISIONAL}manifest:").values()
-    present = [location for location in found if Path(location).is_file()]
+    present = [place for place in found if _is_there(place.manifest)]
     _refuse_bad_media(present, plan, progress)
 
 
-def _refuse_bad_media(locations: Iterable[str], plan: Plan, progress: Progress) -> None:
-    problems: list[str] = []
-    for location in locations:
-        from apollo_core.media.check_media import check
+class _Place(NamedTuple):
+    """A manifest, and what is left out of it as stages are told (`exclusion_told`), if anything."""
 
+    manifest: str
+    left_out: str = ""
+
+
+def _refuse_bad_media(places: Iterable[_Place], plan: Plan, progress: Progress) -> None:
+    problems: list[str] = []
+    for location, left_out in places:
+        from apollo_core.media.check_media import check
+        from apollo_core.training_files.exclusion import read_exclusion
+
+        exclusion = read_exclusion(*exclusion_told(left_out)) if left_out else None
         with progress.counting(f"checking media of {location}, files") as count:
-            report = check(location, plan.media_root, workers=2, on_progress=count)
+            report = check(
+                location, plan.media_root, workers=2, on_progress=count, exclusion=exclusion
+            )
         try:
             report.refuse_bad()
         except BadData as error:
@@ -67,11 +88,19 @@ def _refuse_bad_media(locations: Iterable[str], plan: Plan, progress: Progress) 
         raise BadInput("\n".join(problems) + " (sweep file: data.bad_media: skip)")
 
 
-def _manifests(plan: Plan, keys: list[str], start: str) -> dict[str, str]:
-    """Fingerprint -> path of the manifests that stages read, by how their fingerprint starts."""
+def _is_there(location: str) -> bool:
+    """Whether the files of a set are there; a benchmark's folder is told by the plan."""
+    try:
+        return all(file.is_file() for file in files_of(Path(location)))
+    except BadInput:
+        return False
+
+
+def _manifests(plan: Plan, keys: list[str], start: str) -> dict[str, _Place]:
+    """Fingerprint -> the manifests that stages read, by how their fingerprint starts."""
     return {
-        fingerprint: location
-        for key in keys
-        for fingerprint, location in plan.stages[key].locations.items()
+        fingerprint: _Place(location, node.locations.get(exclusion_place(fingerprint), ""))
+        for node in map(plan.stages.__getitem__, keys)
+        for fingerprint, location in node.locations.items()
         if fingerprint.startswith(start)
     }

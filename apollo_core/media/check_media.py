@@ -12,6 +12,7 @@ from apollo_core.media.decoding import DEADLINE_S
 from apollo_core.media.manifest import media_of
 from apollo_core.media.medium_facts import State, look_at
 from apollo_core.media.video_file import NO_VIDEO_STREAM
+from apollo_core.training_files.exclusion import Exclusion
 
 NAMED = 5  # bad files that one message names
 
@@ -69,6 +70,7 @@ def check(
     workers: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
     deadline_s: float = DEADLINE_S,
+    exclusion: Exclusion | None = None,
 ) -> MediaReport:
     """Open every video's header and decode every image of a training or benchmark manifest.
 
@@ -77,11 +79,12 @@ def check(
         workers: decoding processes at a time.
         on_progress: called with (files done, files in all) after each file.
         deadline_s: how long one file may take before it counts as unreadable.
+        exclusion: samples of a training set whose media are not looked at.
 
     Raises:
         DataMissing, BadInput: the manifest itself is missing or wrong.
     """
-    media = media_of(manifest, root=root)
+    media = media_of(manifest, root=root, exclusion=exclusion)
     found: dict[State, list[tuple[str, str]]] = {}
     facts = look_at(media, Path(root), workers=workers, deadline_s=deadline_s)
     for done, each in enumerate(facts, start=1):

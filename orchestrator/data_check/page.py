@@ -146,7 +146,11 @@ def _table(
     cells = "".join(
         "<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows[:_SHOWN]
     )
-    titles = "".join(f"<th>{escape(name)}</th>" for name in head)
+    numbers = [all(_is_number(row[at]) for row in rows) for at in range(len(head))]
+    titles = "".join(
+        f'<th class="n">{escape(name)}</th>' if number else f"<th>{escape(name)}</th>"
+        for name, number in zip(head, numbers, strict=True)
+    )
     more = f"The first {_SHOWN} of {len(rows)}; all are in report.json. "
     told = (more if len(rows) > _SHOWN else "") + note
     return (
@@ -157,5 +161,8 @@ def _table(
 
 
 def _cell(value: str) -> str:
-    number = value.replace(".", "", 1).isdigit()
-    return f'<td class="n">{value}</td>' if number else f"<td>{escape(value)}</td>"
+    return f'<td class="n">{value}</td>' if _is_number(value) else f"<td>{escape(value)}</td>"
+
+
+def _is_number(value: str) -> bool:
+    return not value or value.replace(".", "", 1).isdigit()

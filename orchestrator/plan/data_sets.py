@@ -80,16 +80,18 @@ def find_manifest(data: Data, name: str, folder: Path, form: FileFormat = TRAINI
         return Manifest(f"{PROVISIONAL}manifest:{name}", str(path), form=said)
     found = _format(path, form)
     location = str(path)
-    left_out = ""
+    listed = data.exclusion(folder) if found is None else None
+    left_out = exclusion_location(listed, name) if listed is not None else ""
     try:
         content = _content(data, path, folder, name, found)
-        if "excluded" in content:
-            left_out = exclusion_location(_listed(data, folder), name)
     except DataMissing as error:
         lacking = f"{PROVISIONAL}manifest:{name}"
-        return Manifest(lacking, location, lacks=str(error), form=found or "items")
+        # Where the list itself is absent, nothing can be left out yet.
+        told = left_out if listed is not None and listed.is_file() else ""
+        return Manifest(lacking, location, lacks=str(error), form=found or "items", left_out=told)
     fingerprint = f"manifest:{digest(content)}"
-    return Manifest(fingerprint, location, form=found or "items", left_out=left_out)
+    told = left_out if "excluded" in content else ""
+    return Manifest(fingerprint, location, form=found or "items", left_out=told)
 
 
 def _is_there(path: Path) -> bool:

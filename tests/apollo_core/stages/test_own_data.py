@@ -130,7 +130,7 @@ def test_bad_media_are_skipped_counted_and_named_by_option(shop, truncated, audi
 def test_more_than_a_fifth_of_bad_media_stop_the_stage_all_the_same(shop):
     write_rows(Path(shop.locations["own"]), [*ROWS[1:], ROWS[0] | {"video": "gone.mp4"}])
     identity = training(OWN, TRAINED, {"own": 100}, bad_media="skip")
-    with pytest.raises(BadData, match="more than 20%") as caught:
+    with pytest.raises(BadData, match="more than 20 %") as caught:
         shop.run("too bad", identity)
     assert caught.value.failure_class == "data"
 
