@@ -69,7 +69,7 @@ def plan(
     memory = plan_memory(planned, device=device)
     features = plan_features(planned, speeds)
     frame = None if decode_ms is None else decode_ms / 1000
-    decoding = plan_decoding(planned, features.uses, frame=frame)
+    decoding = plan_decoding(planned, features.uses, store=root, frame=frame)
     if as_json:
         document = plan_document(planned, cost, memory, device=device, gpus=gpus, decoding=decoding)
         document["features"] = features_document(features)

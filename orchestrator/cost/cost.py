@@ -152,6 +152,8 @@ def _stage_flops(plan: Plan, node: StageNode, sizes: ModelSizes) -> float:
         return identity.samples * _part(plan, node).learning
     if isinstance(identity, EvaluateIdentity):
         return sum(_evaluation(plan, each, identity, sizes) for each in identity.regimes)
+    if not isinstance(identity, TrainIdentity):
+        return 0.0  # somebody else's model, whose size nothing here knows
     trained = identity.lr.trained()
     shares = shares_of(plan, node, identity, seconds=plan.sweep.data.video_seconds)
     return identity.samples * sum(

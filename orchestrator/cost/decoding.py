@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from apollo_core.features.feature_use import EncoderKeys
 from apollo_core.stages.identity import EvaluateIdentity, TrainIdentity
 from orchestrator.cost.cost import PlanCost, questions_asked
+from orchestrator.cost.decode_speed import measured_frame
 from orchestrator.cost.workload import clip_count, shares_of
 from orchestrator.plan.plan import Plan, StageNode
 
@@ -66,22 +68,34 @@ class PlanDecoding:
 
 
 def plan_decoding(
-    plan: Plan, uses: Mapping[str, tuple[EncoderKeys, ...]], *, frame: float | None = None
+    plan: Plan,
+    uses: Mapping[str, tuple[EncoderKeys, ...]],
+    *,
+    store: Path,
+    frame: float | None = None,
 ) -> PlanDecoding:
     """Decoding of every stage.
 
     Args:
         plan: the stages.
         uses: by stage, which features of its encoders are kept.
-        frame: seconds in which one of your processors decodes a frame; None = what is assumed.
+        store: whose finished stages tell how long a frame takes; it need not exist.
+        frame: seconds in which one of your processors decodes a frame, instead.
     """
-    assumed = ASSUMED_SECONDS if plan.world is None else _WORLD_SECONDS
-    each, source = (assumed, "assumed") if frame is None else (frame, "as given")
-    found: dict[str, Decoding] = {}
-    for key, node in plan.stages.items():
-        frames = 0.0 if _all_kept(uses.get(key, ())) else _frames(plan, node)
-        decoders = node.processes * max(1, plan.sweep.execution.workers)
-        found[key] = Decoding(frames, frames * each / decoders, decoders)
+    workers = max(1, plan.sweep.execution.workers)
+    decoders = {key: node.processes * workers for key, node in plan.stages.items()}
+    frames = {key: _frames(plan, node) for key, node in plan.stages.items()}
+    if frame is None:
+        trained = {key: frames[key] for key, node in plan.stages.items() if node.kind == "train"}
+        assumed = ASSUMED_SECONDS if plan.world is None else _WORLD_SECONDS
+        each, source = measured_frame(trained, decoders, store=store, assumed=assumed)
+    else:
+        each, source = frame, "as given"
+    frames |= {key: 0.0 for key in frames if _all_kept(uses.get(key, ()))}
+    found = {
+        key: Decoding(count, count * each / decoders[key], decoders[key])
+        for key, count in frames.items()
+    }
     return PlanDecoding(found, each, source)
 
 

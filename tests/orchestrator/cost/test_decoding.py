@@ -28,7 +28,7 @@ def step(plan, name):
 
 def test_frames_are_those_that_a_stage_looks_at_and_pictures_are_one(tmp_path):
     plan = planned(tmp_path, LONG)
-    found = plan_decoding(plan, {}, frame=0.005)
+    found = plan_decoding(plan, {}, store=tmp_path, frame=0.005)
     align, sft = found.stages[step(plan, "align")], found.stages[step(plan, "sft")]
     assert (align.frames, align.decoders) == (FRAMES, 2)
     assert align.seconds == FRAMES * 0.005 / 2
@@ -42,7 +42,9 @@ def test_stages_that_decode_for_longer_than_they_learn_are_named_the_slowest_fir
     align = step(plan, "align")
     learns = cost.stages[align].seconds
     equal = learns * 2 / FRAMES
-    quick, slow = (plan_decoding(plan, {}, frame=each * equal) for each in (0.9, 3.0))
+    quick, slow = (
+        plan_decoding(plan, {}, store=tmp_path, frame=each * equal) for each in (0.9, 3.0)
+    )
     assert align not in quick.slower(cost)
     assert align in slow.slower(cost)
     assert slow.stages[align].least_decoders(learns) == pytest.approx(6)
@@ -51,10 +53,44 @@ def test_stages_that_decode_for_longer_than_they_learn_are_named_the_slowest_fir
 def test_what_is_kept_of_every_encoder_is_not_decoded_again(tmp_path):
     plan = planned(tmp_path, LONG)
     align, kept = step(plan, "align"), EncoderKeys(video="a", still="b")
-    whole = plan_decoding(plan, {align: (kept, kept)})
-    part = plan_decoding(plan, {align: (kept, EncoderKeys(video="c"))})
+    whole = plan_decoding(plan, {align: (kept, kept)}, store=tmp_path)
+    part = plan_decoding(plan, {align: (kept, EncoderKeys(video="c"))}, store=tmp_path)
     assert whole.stages[align].frames == 0
     assert part.stages[align].frames == FRAMES
+
+
+def finish(store, key, *, seconds, waited, hits=0, misses=0):
+    """Leave what a training stage of 8 steps leaves of its pace."""
+    folder = store / "stages" / key
+    folder.mkdir(parents=True, exist_ok=True)
+    step = {"steps": 8, "seconds": seconds, "data_seconds": waited}
+    step |= {"feature_hits": hits, "feature_misses": misses}
+    lines = [json.dumps({"step": at + 1, **step}) for at in range(8)]
+    (folder / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "DONE").touch()
+
+
+def test_a_stage_that_waited_for_its_data_tells_how_long_a_frame_takes(tmp_path):
+    plan = planned(tmp_path, LONG)
+    align = step(plan, "align")
+    assert plan_decoding(plan, {}, store=tmp_path).source == "assumed"
+    finish(tmp_path, align, seconds=4.0, waited=3.0)
+    found = plan_decoding(plan, {}, store=tmp_path)
+    assert found.frame == pytest.approx(8 * 4.0 * 2 / FRAMES)
+    assert found.source == "median of 1 finished stages"
+    # Of media whose features were found nothing was decoded.
+    finish(tmp_path, align, seconds=4.0, waited=3.0, hits=30, misses=10)
+    assert plan_decoding(plan, {}, store=tmp_path).frame == pytest.approx(4 * found.frame)
+
+
+def test_a_stage_that_did_not_wait_bounds_how_long_a_frame_takes(tmp_path):
+    plan = planned(tmp_path, LONG)
+    finish(tmp_path, step(plan, "align"), seconds=0.1, waited=0.0)
+    found = plan_decoding(plan, {}, store=tmp_path)
+    assert found.frame == pytest.approx(8 * 0.1 * 2 / FRAMES)
+    assert found.source == "at most, by 1 finished stages"
+    finish(tmp_path, step(plan, "align"), seconds=60.0, waited=0.0)
+    assert plan_decoding(plan, {}, store=tmp_path).source == "assumed"
 
 
 @pytest.fixture
