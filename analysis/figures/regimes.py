@@ -23,12 +23,13 @@ LOOKS: Mapping[str, tuple[str, str]] = {
 }
 NAMES: Mapping[str, str] = {
     "video": "video",
-    "shuffled": "frames shuffled",
+    "shuffled": "shuffled frames",
     "center_frame": "one frame",
     "text": "text alone",
     "chance": "guessing",
 }
-_BESIDE = (("video", "center_frame"), ("video", "text"))
+# What one picture tells, what the question alone does, and what the order of frames is worth.
+_BESIDE = (("video", "center_frame"), ("video", "text"), ("video", "shuffled"))
 _OTHER = ("#d5d9de", "xxxx")
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))
-from audit_worlds import BLIND, answers, copied  # pyright: ignore[reportMissingImports]
+from audit_worlds import BLIND, SEES, answers, copied  # pyright: ignore[reportMissingImports]
 
 from analysis.benchmarks.audit_report import audit_files
 from analysis.table.options import TableOptions
@@ -26,12 +26,14 @@ def main(folder: Path) -> None:
     """Write items.csv and the audit of it."""
     rng = np.random.default_rng(0)
     one, two = 1.2 * rng.normal(size=(2, 20))
-    seeing = answers(rng, benchmark="seeing", ability=one, videos=100)
+    # Half of what the video adds to one frame is in the order of its frames.
+    ordered, unordered = {**SEES, "shuffled": 0.85}, {**BLIND, "shuffled": 1.0}
+    seeing = answers(rng, benchmark="seeing", ability=one, sees=ordered, videos=100)
     table = pd.concat(
         [
-            answers(rng, benchmark="blind", ability=one, sees=BLIND, videos=100),
+            answers(rng, benchmark="blind", ability=one, sees=unordered, videos=100),
             copied(seeing, "m03", "center_frame"),
-            answers(rng, benchmark="other", ability=two, videos=100),
+            answers(rng, benchmark="other", ability=two, sees=ordered, videos=100),
         ]
     )
     folder.mkdir(parents=True, exist_ok=True)

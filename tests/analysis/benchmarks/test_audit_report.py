@@ -102,6 +102,8 @@ def test_an_unknown_regime_is_shown_but_compared_with_nothing(tmp_path: Path):
 def test_shuffled_frames_are_compared_with_video(tmp_path: Path):
     report = audited(small(sees={**SEES, "shuffled": 1.0}), tmp_path)
     assert ("video", "shuffled") in {(g["first"], g["second"]) for g in read_json(report)["gaps"]}
+    drawn = (report.html.parent / "figures" / "regimes.svg").read_text()
+    assert drawn.count("<!-- shuffled frames") == 2  # in the legend, and over its differences
 
 
 def test_a_model_that_lacks_a_benchmark_or_items_counts_where_it_has_both(tmp_path: Path):
