@@ -90,6 +90,9 @@ def run(
     progress = make_progress(on_ended=notices.take)
     # A scheduler that wants its machine back gets the same clean stop as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # So does a terminal that is closed, unless the run was told to outlive it (nohup).
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     tracking = RunTracking(opened, tracking_uri)
     try:
         summary = run_sweep(

@@ -80,6 +80,16 @@ def test_ctrl_c_stops_within_seconds_and_says_how_to_go_on(fresh, sweep):
     assert not list(fresh.temporary.glob("*apollo-*"))
 
 
+def test_a_terminal_that_is_closed_stops_the_run_as_ctrl_c_does(fresh, sweep):
+    driver = fresh.start("run", sweep, "--engine", "local")
+    wait_until(lambda: any(fresh.store.glob("attempts/*/lease.json")), seconds=60, what="work")
+    driver.send_signal(signal.SIGHUP)
+    _, err = driver.communicate(timeout=60)
+    assert driver.returncode == 1
+    assert "run the same command again to go on" in err
+    assert not any(looks_alive(read_lease(each)) for each in fresh.store.glob("attempts/*"))
+
+
 def test_a_second_driver_waits_for_the_first_and_runs_no_stage_twice(fresh, sweep, scores):
     first = fresh.start("run", sweep)
     wait_until(lambda: any(fresh.store.glob("attempts/*/lease.json")), seconds=60, what="work")

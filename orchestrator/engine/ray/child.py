@@ -34,6 +34,7 @@ class Child:
 
     def __init__(self, job: Job, log: Path) -> None:
         self._log = log
+        self._connected = False
         self._finished = False
         self._words = ""
         self._family: set[psutil.Process] = set()
@@ -67,6 +68,7 @@ class Child:
                     self._finished = True
                     return
                 if message[0] == "connected":  # before it can be killed, and they be nobody's
+                    self._connected = True
                     self._family |= _family(self._process.pid)
                 yield message
         except (EOFError, BrokenPipeError, pickle.UnpicklingError):
@@ -82,12 +84,14 @@ class Child:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        until = time.monotonic() + (_END_WITHIN if self._finished else STOP_WITHIN + 3)
+        until = time.monotonic() + self._patience()
         try:
             if not self._finished:
                 self._close_stdin()
-            while self._process.poll() is None and time.monotonic() < until:
+            while self._process.poll() is None:
                 self._family |= _family(self._process.pid)
+                if time.monotonic() >= until:
+                    break
                 time.sleep(0.05)
         finally:
             # Whether it hangs, or somebody pressed Ctrl-C twice.
@@ -100,6 +104,13 @@ class Child:
             self._close_stdin()
             self._stdout.close()
             self._words = _last_line(self._log)
+
+    def _patience(self) -> float:
+        """Seconds that the child has to end by itself."""
+        if self._finished:
+            return _END_WITHIN
+        # Before it is connected there are no workers, and a Ray that starts listens to nobody.
+        return STOP_WITHIN + 3 if self._connected else 0.0
 
     def _close_stdin(self) -> None:
         try:

@@ -25,7 +25,7 @@ from orchestrator.engine.room import Capacity
 from orchestrator.engine.task import StageTask
 from orchestrator.store import failures, lease
 from orchestrator.store.cause_of_death import leave_word
-from orchestrator.store.retries import INFRA
+from orchestrator.store.retries import INFRA, PREEMPTED
 from orchestrator.store.store import Store
 
 Tell = Callable[[tuple[Any, ...]], None]
@@ -116,6 +116,8 @@ class HandOut:
         """A worker went away in the middle of its stage."""
         key = self._keys[trial]
         task = self._frontier.task(key)
+        if self._stopping.is_set() and not loss.failure_class:
+            loss = Loss(PREEMPTED, "its run was stopped")  # by us, however it went
         attempts = Store(Path(task.store)).attempts_folder(key)
         if loss.failure_class and attempts.is_dir():
             with contextlib.suppress(

@@ -21,6 +21,7 @@ from orchestrator.engine.engine import OnOutcome, machine_capacity
 from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.ray.child import Child
 from orchestrator.engine.ray.job import Job
+from orchestrator.engine.ray.stopping import leave_words
 from orchestrator.engine.room import Capacity
 from orchestrator.store.scratch import scratch_folder
 
@@ -74,8 +75,12 @@ class RayEngine:
         _refuse_what_workers_cannot_import(run_stage)
         in_vain = 0
         while not frontier.is_finished:
-            with scratch_folder(longest=_LONGEST_TEMPORARY) as temporary:
-                ended, said = self._session(frontier, run_stage, on_outcome, temporary)
+            try:
+                with scratch_folder(longest=_LONGEST_TEMPORARY) as temporary:
+                    ended, said = self._session(frontier, run_stage, on_outcome, temporary)
+            except KeyboardInterrupt:
+                leave_words(frontier)  # the child, told twice, had no time for it
+                raise
             in_vain = 0 if ended else in_vain + 1
             if frontier.is_finished:
                 return
