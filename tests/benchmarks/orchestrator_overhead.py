@@ -182,8 +182,11 @@ def _make_data_and_parts(plan: Plan, store: Store) -> frozenset[str]:
 
 
 def _seconds(command: list[str]) -> float:
+    """How long a command takes; what it says is shown only where it fails."""
     began = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if ended.returncode:
+        raise SystemExit(f"{' '.join(command)}: exit {ended.returncode}\n{ended.stderr[-3000:]}")
     return time.perf_counter() - began
 
 
