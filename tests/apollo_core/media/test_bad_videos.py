@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import av
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from apollo_core.design import FpsSampling, UniformSampling
-from apollo_core.errors import DecodeFailed
+from apollo_core.errors import DecodeFailed, StageFailed
 from apollo_core.media.decoding import Decoder
 from apollo_core.media.video_file import NO_VIDEO_STREAM
 from tests.apollo_core.media.numbered_videos import numbers, write
@@ -222,3 +223,13 @@ def test_five_hundred_decodes_leave_the_memory_where_it_was(video_decoder, tmp_p
 
     settled = decode(60)
     assert decode(500) < 1.05 * settled
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torchcodec") is not None, reason="it is installed")
+def test_a_decoder_that_is_not_installed_says_what_brings_it(tmp_path):
+    path = write(tmp_path / "film.mp4", STEADY_MS[:4], options=X264)
+    with (
+        Decoder(decoder="torchcodec") as decoder,
+        pytest.raises(StageFailed, match=r"pip install 'apollo-sweeps\[torchcodec\]'"),
+    ):
+        decoder.timestamps(path)
