@@ -23,6 +23,7 @@ import signal
 import struct
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from apollo_core.media.truncation import missing_bytes
@@ -51,7 +52,7 @@ def plain_reason(error: Exception) -> str:
 
 
 class Server:
-    """Answers requests one after the other.
+    """Answers requests one after the other; a file asked for again (its middle frame) stays open.
 
     Args:
         open_video: the decoder.
@@ -60,6 +61,7 @@ class Server:
     def __init__(self, open_video: Callable[[str], VideoFile]) -> None:
         self._open_video = open_video
         self.video: VideoFile | None = None
+        self._of: tuple[object, ...] = ()
 
     def answer(self, request: dict[str, Any]) -> list[bytes | memoryview]:
         """The reply to one request; whatever fails becomes an `error` reply."""
@@ -71,13 +73,20 @@ class Server:
             return encode({"error": plain_reason(error)})
 
     def _open(self, request: dict[str, Any]) -> list[bytes | memoryview]:
+        path: str = request["path"]
+        found = Path(path).stat()
+        of = path, found.st_ino, found.st_size, found.st_mtime_ns
+        if self.video is None or of != self._of:
+            self._close()
+            _refuse_truncated(path)
+            self.video, self._of = self._open_video(path), of
+        starts, duration = self.video.times()
+        return encode({"duration": duration}, starts.tobytes())
+
+    def _close(self) -> None:
         if self.video is not None:
             self.video.close()
             self.video = None
-        _refuse_truncated(request["path"])
-        self.video = self._open_video(request["path"])
-        starts, duration = self.video.times()
-        return encode({"duration": duration}, starts.tobytes())
 
     def _headers(self, request: dict[str, Any]) -> list[bytes | memoryview]:
         # Imported here: whoever only decodes, by another decoder, needs no PyAV.
@@ -89,7 +98,11 @@ class Server:
     def _read(self, request: dict[str, Any]) -> list[bytes | memoryview]:
         if self.video is None:
             raise ValueError("no video is open")
-        pixels, picture = self.video.read(request["indices"], request["size"])
+        try:
+            pixels, picture = self.video.read(request["indices"], request["size"])
+        except BaseException:
+            self._close()  # its decoder may be in any state now
+            raise
         return encode({"shape": list(pixels.shape), "picture": picture}, pixels.data.cast("B"))
 
 

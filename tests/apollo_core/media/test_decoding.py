@@ -407,3 +407,15 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_file_that_changes_is_opened_again(decoder, numbered_video):
+    path = numbered_video("a.mp4", EIGHT_PER_SECOND[:20])
+    assert [number_of(frame) for frame in decoder.read(path, [3, 19], size=64)] == [3, 19]
+    assert [number_of(frame) for frame in decoder.read(path, [19, 3], size=64)] == [19, 3]
+    numbered_video("a.mp4", EIGHT_PER_SECOND[:10])
+    assert len(decoder.timestamps(path)[0]) == 10
+    assert [number_of(frame) for frame in decoder.read(path, [9], size=64)] == [9]
+    path.unlink()
+    with pytest.raises(DecodeFailed, match="does not exist"):
+        decoder.read(path, [9], size=64)

@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,7 @@ def test_what_a_sweep_lacks_is_named_with_what_mends_it(apollo, tmp_path, monkey
         "models/siglip": {"source": "lab/vision", "family": "siglip"},
         "data/microworld": None,
         "data/root": str(tmp_path / "data"),
+        "data/decoder": "torchcodec",
         "scales/xs/resources": {"gpus": 64},
     }
     sweep = write(tmp_path, changes)
@@ -57,6 +59,7 @@ def test_what_a_sweep_lacks_is_named_with_what_mends_it(apollo, tmp_path, monkey
     assert "weights not here: siglip: lab/vision@main" in out
     assert "-> apollo fetch" in out
     assert "captions.jsonl" in out
+    assert ("torchcodec is missing" in out) == (find_spec("torchcodec") is None)
     assert "a stage needs up to 64 GPUs" in out
 
 
