@@ -13,7 +13,13 @@ from apollo_core.microworld.focus import Focus
 from apollo_core.microworld.items import make_items
 from apollo_core.microworld.questions import every_question, without_rare
 from apollo_core.microworld.still import Asked, Still, ask_still, ask_stills, describe_still
-from apollo_core.microworld.writing import describe, write_film, write_still, write_sum
+from apollo_core.microworld.writing import (
+    describe,
+    describe_sights,
+    write_film,
+    write_still,
+    write_sum,
+)
 
 Row = Mapping[str, object]
 
@@ -68,11 +74,18 @@ def _shown(marks: str, asked: Sequence[Asked]) -> list[Asked]:
     return [(marks + asked[0][0], asked[0][1]), *asked[1:]]
 
 
-def caption_rows(films: Sequence[Film], path: Callable[[int], str] = train_video) -> Iterator[Row]:
-    """One caption per video; `path` says where each lies."""
+def caption_rows(films: Sequence[Film]) -> Iterator[Row]:
+    """One caption per training video."""
     for i, film in enumerate(films):
         asked = (f"<video>\n{say.DESCRIBE_VIDEO}", describe(film))
-        yield _row(f"caption-{Path(path(i)).stem}", [asked], video=path(i))
+        yield _row(f"caption-v{i:05d}", [asked], video=train_video(i))
+
+
+def pretrain_video_rows(films: Sequence[Film]) -> Iterator[Row]:
+    """One caption per video of the neighbouring look: what is to be seen, without times."""
+    for i, film in enumerate(films):
+        asked = (f"<video>\n{say.DESCRIBE_VIDEO}", describe_sights(film))
+        yield _row(f"caption-n{i:05d}", [asked], video=pretrain_video(i))
 
 
 def video_rows(films: Sequence[Film], seed: int) -> Iterator[Row]:

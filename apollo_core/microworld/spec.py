@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_v
 from apollo_core.frozen import Frozen
 
 # Counts up whenever the same spec would give other bytes: it enters the data's fingerprint.
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 
 
 def _ascending(rates: tuple[int, ...]) -> tuple[int, ...]:
@@ -32,7 +32,7 @@ class WorldSpec(Frozen):
         NonNegativeInt, Field(description="of the neighbouring look, for encoders to learn from")
     ] = 0
     pretrain_videos: Annotated[
-        NonNegativeInt, Field(description="of the neighbouring look, for encoders to learn from")
+        NonNegativeInt, Field(description="likewise, of four seconds each")
     ] = 0
     size: Annotated[
         PositiveInt, Field(ge=48, le=64, multiple_of=2, description="pixels, both sides")

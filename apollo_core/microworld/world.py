@@ -25,6 +25,8 @@ _LOCK = ".world.lock"
 _PART = ".world.part"
 _FOLDERS = ("videos", "images")
 
+BRIEF_SECONDS = 4.0
+
 Progress = Callable[[int, int], None]
 _Medium = tuple[Film | Still, Look]
 
@@ -117,6 +119,11 @@ def _films(spec: WorldSpec, split: Split, count: int) -> list[Film]:
     return [plan_film(spec, split, i)[0] for i in range(count)]
 
 
+def _brief(spec: WorldSpec) -> WorldSpec:
+    """Films as video encoders are pretrained on: so short that a few clips show all of each."""
+    return spec.model_copy(update={"min_seconds": BRIEF_SECONDS, "max_seconds": BRIEF_SECONDS})
+
+
 def _corpus_scene(spec: WorldSpec, index: int) -> Film | Still | None:
     """Of five texts three are of films, one of a picture and one of numbers alone."""
     kind = index % 5
@@ -140,7 +147,7 @@ def _write_world(spec: WorldSpec, root: Path, on_progress: Progress | None) -> N
     groups = [_plan_group(spec, i) for i in range(spec.multi_images)]
     texts = _films(spec, Split.TEXTS, spec.texts)
     corpus = (_corpus_scene(spec, i) for i in range(spec.corpus))
-    next_films = _films(spec, Split.PRETRAIN_VIDEOS, spec.pretrain_videos)
+    next_films = _films(_brief(spec), Split.PRETRAIN_VIDEOS, spec.pretrain_videos)
     next_stills = [
         plan_still(spec.seed, Split.PRETRAIN_IMAGES, i) for i in range(spec.pretrain_images)
     ]
@@ -158,7 +165,7 @@ def _write_world(spec: WorldSpec, root: Path, on_progress: Progress | None) -> N
     tables = {
         "captions": manifests.caption_rows(films),
         "image_captions": manifests.image_caption_rows(stills),
-        "pretrain_videos": manifests.caption_rows(next_films, manifests.pretrain_video),
+        "pretrain_videos": manifests.pretrain_video_rows(next_films),
         "pretrain_images": manifests.image_caption_rows(next_stills, manifests.pretrain_image),
         "sft_video": manifests.video_rows(films, spec.seed),
         "sft_image": manifests.image_rows(stills, spec.seed),

@@ -16,15 +16,25 @@ from apollo_core.microworld.still import Asked, Still, ask_still, describe_still
 
 def describe(film: Film) -> str:
     """Say all that happens in the film: the answer to each of its questions is in the text."""
+    parts = ", ".join(_part(flash) for flash in film.flashes)
+    return f"{_scene(film)} {say.COUNTED_DIGITS.format(count=len(film.flashes), parts=parts)}"
+
+
+def _scene(film: Film) -> str:
     moves = say.MOVES.format_map(vars(film.mover))
     stays = " ".join(say.LIES.format_map(vars(body)) for body in film.stayers)
     if film.camera == "still":
         camera = say.CAMERA_STILL
     else:
         camera = say.CAMERA_MOVES.format(direction=film.camera)
-    parts = ", ".join(_part(flash) for flash in film.flashes)
-    digits = say.COUNTED_DIGITS.format(count=len(film.flashes), parts=parts)
-    return f"{moves} {stays} {camera} {digits}"
+    return f"{moves} {stays} {camera}"
+
+
+def describe_sights(film: Film) -> str:
+    """Say what a clip of the film shows by itself, a sentence for each thing and no times: what
+    encoders, which see clips apart, can learn from."""
+    digits = " ".join(say.SHOWS.format(digit=digit) for digit in film.digits)
+    return f"{_scene(film)} {digits}"
 
 
 def _part(flash: Flash) -> str:

@@ -6,6 +6,9 @@ import json
 import re
 from pathlib import Path
 
+import av
+import pytest
+
 from apollo_core.microworld.chance import Split, stream
 from apollo_core.microworld.film import plan_film
 from apollo_core.microworld.language import VOCABULARY, words
@@ -99,6 +102,20 @@ def test_a_written_scene_holds_the_answer_to_each_of_its_questions() -> None:
         assert opening.startswith(text + " ")
         pairs = [(opening.removeprefix(text + " "), answer), *turns[1:]]
         assert [answer_from_text(text, q) for q, _ in pairs] == [a for _, a in pairs]
+
+
+def test_films_to_pretrain_on_are_brief_and_told_in_sentences_without_times(
+    small_world: Path,
+) -> None:
+    lines = (small_world / "pretrain_videos.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        row = json.loads(line)
+        caption = row["conversations"][1]["value"]
+        assert ":" not in caption
+        assert len(re.findall(r"the digit \d is shown\.", caption)) >= 2
+        with av.open(str(small_world / row["video"])) as container:
+            assert container.duration == pytest.approx(4 * av.time_base, rel=0.02)
 
 
 def test_a_conversation_may_begin_with_a_family_of_questions() -> None:
