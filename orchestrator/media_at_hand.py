@@ -11,7 +11,6 @@ from pydantic import JsonValue
 
 from apollo_core.errors import BadData, BadInput
 from apollo_core.training_files.excluded_places import exclusion_place, exclusion_told
-from apollo_core.training_files.places import files_of
 from orchestrator.files import read_json, write_atomically
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.weights import PROVISIONAL
@@ -57,8 +56,10 @@ def name_absent_media(plan: Plan, progress: Progress) -> None:
 
     Nothing to say where the manifest itself is absent: the plan names it.
     """
+    from apollo_core.training_files.conversations import is_at_hand
+
     found = _manifests(plan, list(plan.stages), f"{PROVISIONAL}manifest:").values()
-    present = [place for place in found if _is_there(place.manifest)]
+    present = [place for place in found if is_at_hand(Path(place.manifest))]
     _refuse_bad_media(present, plan, progress)
 
 
@@ -86,14 +87,6 @@ def _refuse_bad_media(places: Iterable[_Place], plan: Plan, progress: Progress) 
             problems.append(str(error))
     if problems:
         raise BadInput("\n".join(problems) + " (sweep file: data.bad_media: skip)")
-
-
-def _is_there(location: str) -> bool:
-    """Whether the files of a set are there; a benchmark's folder is told by the plan."""
-    try:
-        return all(file.is_file() for file in files_of(Path(location)))
-    except BadInput:
-        return False
 
 
 def _manifests(plan: Plan, keys: list[str], start: str) -> dict[str, _Place]:

@@ -17,7 +17,9 @@ from apollo_core.media.manifest import media_of
 from apollo_core.media.remote_media import CHECKSUMS, REMOTE, SIZES, forget_mirrors
 from apollo_core.object_store import ObjectStore
 from apollo_core.stages.identity import BenchmarkFormat
+from apollo_core.training_files.held_media import held
 from orchestrator.files import read_json, write_atomically
+from orchestrator.remote_sets import is_packed, remote_files, unpack_set
 from orchestrator.spec.sweep_types import Data, Sweep
 
 _SEEN = "seen.json"
@@ -40,13 +42,19 @@ def bring_manifests(sweep: Sweep, store: Path) -> Path | None:
     mirror = data.folder(store)
     objects = ObjectStore(os.path.expandvars(data.root))
     manifests = _manifests(data, sweep)
-    names = [*sorted(manifests), CHECKSUMS]
     try:
-        versions = {name: objects.version(name) for name in names}
+        files = _files(objects, data, manifests)
+        packed = {name: own for name, own in files.items() if _stays(name, own, data)}
+        copied = sorted({each for name, own in files.items() if name not in packed for each in own})
+        shards = sorted({each for own in packed.values() for each in own})
+        names = [*copied, *_lists(data), CHECKSUMS]
+        versions = {name: objects.version(name) for name in [*names, *shards]}
+        versions |= {f"set {name}": " ".join(own) for name, own in packed.items()}
         before = read_json(mirror / _SEEN)
         if before == versions and not _lacks_any(mirror, manifests):
             return mirror
         _fetch(objects, names, mirror)
+        _unpack(objects, packed, mirror, str(data.root))
         sizes = _sizes(objects, _media(mirror, manifests))
     except OSError as error:
         raise BadInput(f"data.root: {error.filename}: {error.strerror}") from error
@@ -82,9 +90,48 @@ def _fetch(objects: ObjectStore, names: Iterable[str], mirror: Path) -> None:
         write_atomically(mirror / name, content)
 
 
+def _files(
+    objects: ObjectStore, data: Data, manifests: Mapping[str, BenchmarkFormat | None]
+) -> dict[str, tuple[str, ...]]:
+    """The objects of each manifest; a benchmark is one."""
+    sets = {each.manifest for each in data.sets.values()}
+    return {name: remote_files(objects, name) if name in sets else (name,) for name in manifests}
+
+
+def _stays(name: str, files: tuple[str, ...], data: Data) -> bool:
+    """Whether a manifest's objects are shards or Parquet files, which are not copied."""
+    return any(each.manifest == name for each in data.sets.values()) and is_packed(files)
+
+
+def _lists(data: Data) -> list[str]:
+    """The list of what is left out, where it lies beside the manifests."""
+    exclude = data.exclude
+    return [] if exclude is None or exclude[0] in "/~$" else [exclude]
+
+
+def _unpack(
+    objects: ObjectStore, packed: Mapping[str, tuple[str, ...]], mirror: Path, url: str
+) -> None:
+    """Make the rows of sets whose files stay where they are."""
+    if not packed:
+        return
+    shards = {each for files in packed.values() for each in files}
+    sizes = _sizes(objects, shards)
+    absent = sorted(shards - sizes.keys())
+    if absent:
+        raise DataMissing(f"data.root: {objects.name} has no {', '.join(absent[:3])}")
+    mirror.mkdir(parents=True, exist_ok=True)
+    write_atomically(mirror / SIZES, json.dumps(sizes, sort_keys=True))
+    write_atomically(mirror / REMOTE, json.dumps({"url": url}))
+    for name, files in packed.items():
+        unpack_set(mirror, name, files)
+
+
 def _media(mirror: Path, manifests: Mapping[str, BenchmarkFormat | None]) -> set[str]:
-    found = (media_of(mirror / name, form) for name, form in manifests.items())
-    return {medium.path for media in found for medium in media}
+    """Every object with media: of media inside of shards, the shard."""
+    found = (media_of(mirror / name, form, mirror) for name, form in manifests.items())
+    names = {medium.path for media in found for medium in media}
+    return {inside.holder if (inside := held(name)) else name for name in names}
 
 
 def _sizes(objects: ObjectStore, media: set[str]) -> dict[str, int]:

@@ -24,7 +24,7 @@ from apollo_core.training_files.chat_forms import own_form
 from apollo_core.training_files.json_files import Entry, entries_of_lines, entries_of_list
 from apollo_core.training_files.parquet_rows import TURNS, group_sizes
 from apollo_core.training_files.places import PACKED, Kind, files_of, kind_of
-from apollo_core.training_files.unpacked import sample_in, unpack
+from apollo_core.training_files.unpacked import Unpacked, sample_in, unpack, unpacked_beside
 
 
 class Conversations(Sequence[Sample]):
@@ -114,10 +114,13 @@ def read_conversations(path: Path, root: Path | None = None) -> Conversations:
         DataMissing: there is no such file.
         BadInput: naming file, row and what is wrong, for the first bad rows.
     """
+    beside = unpacked_beside(path)
+    if beside is not None:
+        return _packed(beside)
     files = files_of(path)
     kind = kind_of(files)
     if kind in PACKED:
-        return _packed(files, kind, root or files[0].parent)
+        return _packed(unpack(files, kind, root or files[0].parent))
     rows, ids, bad = _Rows(files), Ids(), BadRows()
     for file, entry in _entries(files, kind, rows.begin):
         try:
@@ -142,6 +145,8 @@ def holds_conversations(path: Path) -> bool:
     Raises:
         DataMissing: there is no such file.
     """
+    if unpacked_beside(path) is not None:
+        return True
     try:
         files = files_of(path)
         kind = kind_of(files)
@@ -160,6 +165,9 @@ def holds_conversations(path: Path) -> bool:
 def conversations_digest(path: Path, root: Path | None = None) -> str:
     """sha256 of a set's file; of several, of each one's name and sha256; of what is unpacked, of
     what it was made of. Raises as `read_conversations`."""
+    beside = unpacked_beside(path)
+    if beside is not None:
+        return beside.digest
     files = files_of(path)
     kind = kind_of(files)
     if kind in PACKED:
@@ -176,6 +184,16 @@ def digest_of(files: Sequence[Path]) -> str:
     if len(digests) == 1:
         return digests[0][1]
     return hashlib.sha256(json.dumps(sorted(digests)).encode()).hexdigest()
+
+
+def is_at_hand(path: Path) -> bool:
+    """Whether the files of a set are there, or what a mirror keeps of them."""
+    if unpacked_beside(path) is not None:
+        return True
+    try:
+        return all(file.is_file() for file in files_of(path))
+    except BadInput:
+        return False
 
 
 def of_each_length(samples: Sequence[Sample]) -> Iterable[Sample]:
@@ -282,8 +300,7 @@ def _from_json(number: int, raw: bytes) -> Sample:
     return _sample(number, parse_line(raw))
 
 
-def _packed(files: tuple[Path, ...], kind: Kind, root: Path) -> Conversations:
-    unpacked = unpack(files, kind, root)
+def _packed(unpacked: Unpacked) -> Conversations:
     rows = _Rows((unpacked.rows,))
     rows.begin()
     at = 0

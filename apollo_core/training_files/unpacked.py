@@ -46,6 +46,15 @@ _VERSION = 1
 _TICK_S = 2.0
 
 
+# Takes what a digest is made of; brings a file to this machine.
+Told = Callable[[bytes], None]
+Fetch = Callable[[Path], Path]
+
+
+def _as_it_is(path: Path) -> Path:
+    return path
+
+
 @dataclass(frozen=True)
 class Unpacked:
     """Where the rows are.
@@ -70,16 +79,46 @@ class _Placed(NamedTuple):
     load: Callable[[], Row]
 
 
-def unpack(
-    files: tuple[Path, ...], kind: Kind, root: Path, *, into: Path | None = None
+def kept_beside(path: Path) -> Path:
+    """Where a mirror of an object store keeps what a set's files were unpacked to."""
+    return path.with_name(f"{path.name}.unpacked")
+
+
+def unpacked_beside(path: Path) -> Unpacked | None:
+    """What a mirror keeps of a set whose files stay in the object store; None of any other set."""
+    about = _about(kept_beside(path))
+    if about is None:
+        return None
+    return Unpacked(kept_beside(path) / ROWS, tuple(about["blocks"]), about["digest"])
+
+
+def unpack_remote(
+    files: tuple[Path, ...], kind: Kind, root: Path, fetch: Fetch, *, into: Path
 ) -> Unpacked:
-    """Go through the files, or take what was kept.
+    """Go through files that lie elsewhere, one after the other.
+
+    Args:
+        files: where they would lie below `root`.
+        kind, root: as of `unpack`.
+        fetch: brings a file to this machine; it need not stay longer than it is read.
+        into: the folder to keep it in, made anew.
+
+    Raises:
+        As `unpack`, and whatever `fetch` does.
+    """
+    names = [_name(file, root) for file in files]
+    into.parent.mkdir(parents=True, exist_ok=True)
+    about = _make(files, names, kind, into, fetch)
+    return Unpacked(into / ROWS, tuple(about["blocks"]), about["digest"])
+
+
+def unpack(files: tuple[Path, ...], kind: Kind, root: Path) -> Unpacked:
+    """Go through the files, or take what this machine has kept.
 
     Args:
         files: all of one kind, in their order.
         kind: `tar` or `parquet`.
         root: the folder that media paths start from.
-        into: the folder to keep it in; otherwise one of this machine's.
 
     Raises:
         DataMissing: a file is absent.
@@ -87,7 +126,7 @@ def unpack(
     """
     names = [_name(file, root) for file in files]
     newest = max((file.stat().st_mtime for file in files if file.exists()), default=0.0)
-    folder = into or scratch_cache().folder / "unpacked" / _key(files, names)
+    folder = scratch_cache().folder / "unpacked" / _key(files, names)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.parent / f".lock-{folder.name[:2]}"):
         about = _about(folder)
@@ -108,12 +147,14 @@ def sample_in(line: bytes) -> Sample:
     )
 
 
-def _make(files: tuple[Path, ...], names: list[str], kind: Kind, folder: Path) -> dict[str, Any]:
+def _make(
+    files: tuple[Path, ...], names: list[str], kind: Kind, folder: Path, fetch: Fetch = _as_it_is
+) -> dict[str, Any]:
     beside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     try:
-        blocks, digest = _write(files, names, kind, beside / ROWS)
+        blocks, digest = _write(files, names, kind, beside / ROWS, fetch)
         about = {"blocks": blocks, "digest": digest, "made": time.time()}
         (beside / ABOUT).write_text(json.dumps(about))
         shutil.rmtree(folder, ignore_errors=True)
@@ -124,13 +165,13 @@ def _make(files: tuple[Path, ...], names: list[str], kind: Kind, folder: Path) -
 
 
 def _write(
-    files: tuple[Path, ...], names: list[str], kind: Kind, rows: Path
+    files: tuple[Path, ...], names: list[str], kind: Kind, rows: Path, fetch: Fetch
 ) -> tuple[list[int], str]:
     """Write every row; rows of each block, and the digest."""
     bad, ids, digest = BadRows(), Ids(), hashlib.sha256()
     blocks: list[int] = []
     with rows.open("wb") as out:
-        for block in _blocks(files, names, kind, digest.update):
+        for block in _blocks(files, names, kind, digest.update, fetch):
             count = 0
             for file, place, load in block:
                 try:
@@ -145,42 +186,43 @@ def _write(
     bad.tell()
     if not sum(blocks):
         raise BadInput(f"{files[0]}: the manifest is empty: no sample in {len(files)} files")
-    ids.tell_repeated(lambda: _named(files, names, kind))
+    ids.tell_repeated(lambda: _named(files, names, kind, fetch))
     return blocks, digest.hexdigest()
 
 
 def _named(
-    files: tuple[Path, ...], names: list[str], kind: Kind
+    files: tuple[Path, ...], names: list[str], kind: Kind, fetch: Fetch
 ) -> Iterator[tuple[Path, str, str]]:
-    for block in _blocks(files, names, kind, lambda _: None):
+    for block in _blocks(files, names, kind, lambda _: None, fetch):
         for file, place, load in block:
             yield file, place, sample_of(load()).id
 
 
 def _blocks(
-    files: tuple[Path, ...], names: list[str], kind: Kind, told: Callable[[bytes], None]
+    files: tuple[Path, ...], names: list[str], kind: Kind, told: Told, fetch: Fetch
 ) -> Iterator[Iterator[_Placed]]:
     """The rows of each block; what they are made of goes to `told`."""
     for file, name in zip(files, names, strict=True):
+        here = fetch(file)
         if kind == "tar":
-            yield _shard(file, name, told)
+            yield _shard(here, file, name, told)
             continue
         first = 0
-        for group, size in enumerate(group_sizes(file)):
-            yield _row_group(file, name, group, first)
+        for group, size in enumerate(group_sizes(here)):
+            yield _row_group(here, file, name, group, first)
             first += size
-        told(_sha256(file))
+        told(_sha256(here))
 
 
-def _shard(file: Path, name: str, told: Callable[[bytes], None]) -> Iterator[_Placed]:
-    members = members_of(file)
+def _shard(here: Path, file: Path, name: str, told: Told) -> Iterator[_Placed]:
+    members = members_of(here)
     told(json.dumps([file.name, [(each.name, each.size) for each in members]]).encode())
-    with file.open("rb") as opened:
+    with here.open("rb") as opened:
         for group in groups_of(members):
             yield _Placed(file, f", {group.key!r}", partial(_read, opened, group, name, told))
 
 
-def _read(opened: Any, group: Group, name: str, told: Callable[[bytes], None]) -> Row:
+def _read(opened: Any, group: Group, name: str, told: Told) -> Row:
     member = record_member(group)
     opened.seek(member.start)
     raw = opened.read(member.size)
@@ -188,8 +230,8 @@ def _read(opened: Any, group: Group, name: str, told: Callable[[bytes], None]) -
     return dict(row_of(group, raw, shard=name))
 
 
-def _row_group(file: Path, name: str, group: int, first: int) -> Iterator[_Placed]:
-    for number, held in enumerate(rows_of_group(file, group, first=first, name=name), start=first):
+def _row_group(here: Path, file: Path, name: str, group: int, first: int) -> Iterator[_Placed]:
+    for number, held in enumerate(rows_of_group(here, group, first=first, name=name), start=first):
         yield _Placed(file, f", row {number + 1}", partial(_row, held.row, name, number))
 
 

@@ -9,7 +9,6 @@ from typing import Literal
 from apollo_core.errors import DataMissing
 from apollo_core.stages.identity import BenchmarkFormat
 from apollo_core.training_files.excluded_places import exclusion_location, exclusion_place
-from apollo_core.training_files.places import files_of, is_pattern
 from orchestrator.canonical import digest
 from orchestrator.plan.weights import PROVISIONAL
 from orchestrator.spec.sweep_types import Data
@@ -95,12 +94,9 @@ def find_manifest(data: Data, name: str, folder: Path, form: FileFormat = TRAINI
 
 
 def _is_there(path: Path) -> bool:
-    if not is_pattern(str(path)):
-        return path.exists()
-    try:
-        return bool(files_of(path))
-    except DataMissing:
-        return False
+    from apollo_core.training_files.conversations import is_at_hand
+
+    return path.exists() or is_at_hand(path)
 
 
 def _format(path: Path, form: FileFormat) -> BenchmarkFormat | None:

@@ -1,9 +1,11 @@
 """Data in a bucket: the same keys and the same pixels as on a disk, and clear errors."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
+import tarfile
 
 import numpy as np
 import pytest
@@ -15,10 +17,12 @@ from apollo_core.design import UniformSampling
 from apollo_core.errors import BadInput, DataMissing, DecodeFailed
 from apollo_core.media.check_media import check
 from apollo_core.media.decoding import Decoder
+from apollo_core.media.manifest import read_manifest
 from apollo_core.media.remote_media import forget_mirrors, medium_version, read_medium
 from apollo_core.microworld.spec import WorldSpec
 from apollo_core.microworld.world import generate
 from orchestrator.plan.graph import build_plan
+from orchestrator.plan.plan import Plan
 from orchestrator.remote_data import bring_manifests
 from orchestrator.spec.sweep_file import load_sweep
 
@@ -190,3 +194,36 @@ def test_a_credential_in_the_environment_stays_there(lab, tmp_path, monkeypatch)
     assert mirror
     assert json.loads((mirror / "remote.json").read_text()) == {"url": "${LAB}"}
     assert os.environ["LAB"] not in (mirror / "seen.json").read_text()
+
+
+def test_shards_stay_in_the_bucket_and_are_the_data_that_they_are_on_a_disk(lab, tmp_path, scratch):
+    picture = next((lab / "images").glob("*.*")).read_bytes()
+    asked = [{"from": "human", "value": "<image>?"}, {"from": "gpt", "value": "7"}]
+    (lab / "shards").mkdir()
+    for number in range(2):
+        with tarfile.open(lab / "shards" / f"{number}.tar", "w") as tar:
+            record = json.dumps({"id": f"v{number}", "conversations": asked}).encode()
+            for name, raw in (("a.png", picture), ("a.json", record)):
+                info = tarfile.TarInfo(name)
+                info.size = len(raw)
+                tar.addfile(info, io.BytesIO(raw))
+
+    def plans(root: object, manifest: str) -> Plan:
+        content = small({"data/microworld": None, "data/root": str(root)})
+        content["data"]["sets"]["images"] = {"manifest": manifest, "modality": "image"}
+        path = tmp_path / "sweep.yaml"
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        sweep = load_sweep(path)
+        bring_manifests(sweep, tmp_path / "store")
+        return build_plan(sweep, store=tmp_path / "store")
+
+    for manifest in ("shards", "shards/*.tar", "shards/{0..1}.tar"):
+        here, there = plans(lab, manifest), plans(lab.as_uri(), manifest)
+        assert not there.provisional
+        assert list(here.stages) == list(there.stages)
+        mirror = there.media_root
+        assert not list((mirror / "shards").glob("*.tar"))
+        read = read_manifest(mirror / manifest, mirror)
+        assert [sample.id for sample in read] == ["v0", "v1"]
+        name = read[1].media[0].path
+        assert read_medium(mirror, name, lambda file: file.read_bytes()) == picture
