@@ -19,6 +19,7 @@ from orchestrator.cost.cost import plan_cost, plan_flops
 from orchestrator.cost.speeds import measure_speeds
 from orchestrator.plan.graph import build_plan
 from orchestrator.plan.plan import Plan
+from orchestrator.remote_sets import remote_files
 from orchestrator.spec.sweep_types import Data, Sweep
 from orchestrator.store.store import Store
 
@@ -70,7 +71,8 @@ def _bucket(data: Data) -> Finding:
     assert data.root is not None
     try:
         objects = ObjectStore(os.path.expandvars(data.root))
-        names = sorted({each.manifest for each in data.sets.values()})
+        sets = {each.manifest for each in data.sets.values()}
+        names = sorted({file for name in sets for file in remote_files(objects, name)})
         absent = [name for name in names if not objects.version(name)]
     except (BadInput, OSError) as error:
         mend = "media are read from there while stages run: every node needs this access"
