@@ -26,6 +26,7 @@ DEFAULTS = {
         "precision": "float32",
         "exhausted": "repeat",
         "most_skipped": 0.2,
+        "decoder": "pyav",
     },
     identity.EvaluateIdentity: {
         "kind": "evaluate",
@@ -33,6 +34,7 @@ DEFAULTS = {
         "precision": "float32",
         "rotations": 1,
         "format": "items",
+        "decoder": "pyav",
     },
     identity.ExternalIdentity: {
         "kind": "external",
@@ -40,6 +42,7 @@ DEFAULTS = {
         "precision": "float32",
         "rotations": 1,
         "format": "items",
+        "decoder": "pyav",
     },
     design.FpsSampling: {},
     design.UniformSampling: {},
@@ -73,8 +76,8 @@ def test_defaults_of_identity_fields_never_change(model):
 def test_the_versions_that_these_defaults_belong_to():
     assert identity.STAGE_VERSIONS == {
         "pretrain": 3,
-        "train": 3,
-        "evaluate": 3,
+        "train": 4,
+        "evaluate": 4,
         "external": 1,
     }
 
