@@ -144,6 +144,7 @@ def _task(
         bad_media=roster.data.bad_media,
         precision=roster.execution.precision,
         format=manifest.form,
+        decoder=roster.data.decoder,
     )
     key = stage_key(identity, {})
     ranks = model.resources.ranks

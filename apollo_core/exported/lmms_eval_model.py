@@ -52,7 +52,8 @@ class Apollo(lmms):  # pyright: ignore[reportUntypedBaseClass]
         _change(processor, sampling)
         size = int(batch_size) if str(batch_size).isdigit() else 16
         # The decoder's process ends with this one: its stdin does.
-        self._variant = VariantUnderTest(model, processor, Decoder(), size)
+        decoder = Decoder(decoder=processor.decoder)
+        self._variant = VariantUnderTest(model, processor, decoder, size)
 
     @property
     def device(self) -> torch.device:

@@ -14,6 +14,7 @@ from pydantic import Field, NonNegativeInt, StringConstraints, model_validator
 
 from apollo_core.design import Count, FpsSampling, FrameRate, Sampling, UniformSampling
 from apollo_core.frozen import Frozen
+from apollo_core.media.video_file import DEFAULT_DECODER, DecoderName
 from apollo_core.microworld.spec import WorldSpec
 from apollo_core.stages.identity import BadMedia, FramesAs
 from orchestrator.spec.schedule_types import Name
@@ -95,11 +96,18 @@ class RosterData(Frozen):
     root: str | None = None
     microworld: WorldSpec | None = None
     bad_media: BadMedia = "stop"
+    decoder: DecoderName = DEFAULT_DECODER
 
     @property
     def as_of_sweep(self) -> Data:
         """The same, without sets to train on."""
-        return Data(root=self.root, microworld=self.microworld, bad_media=self.bad_media, sets={})
+        return Data(
+            root=self.root,
+            microworld=self.microworld,
+            bad_media=self.bad_media,
+            decoder=self.decoder,
+            sets={},
+        )
 
     @model_validator(mode="after")
     def _as_in_a_sweep(self) -> RosterData:
