@@ -93,7 +93,7 @@ def _pool(plan: Plan, node: StageNode, sets: tuple[str, ...]) -> tuple[str, int 
         manifest = Path(node.locations[fingerprint])
         counted = _WORLD.get(manifest.name) if plan.world is not None else None
         names.add(counted or fingerprint)
-        own: int | None = getattr(plan.world, counted) if counted else _rows(manifest, plan.media_root)
+        own = getattr(plan.world, counted) if counted else _rows(manifest, plan.media_root)
         total = None if own is None or total is None else total + own
     return " ".join(sorted(names)), total
 
