@@ -100,7 +100,8 @@ def test_a_share_is_divided_among_its_sets_by_their_weights(tmp_path):
     weights = {"data/mixture/video": {"videos": 3, "captions": 1}}
     plan = planned(tmp_path, weights)
     shares = training(plan, keys(plan)["sft"]).data
-    assert [share.share for share in shares] == [40.0, 45.0, 15.0]
+    # In the order of the sets' fingerprints.
+    assert sorted(share.share for share in shares) == [15.0, 40.0, 45.0]
     assert [len(share.sets) for share in shares] == [1, 1, 1]
     turned = planned(tmp_path, {"data/mixture/video": {"captions": 2, "videos": 6}})
     assert keys(turned)["sft"] == keys(plan)["sft"]
