@@ -66,5 +66,8 @@ bench-data: setup ## decoders beside one another: speed, right frames, memory (u
 bench-orchestrator: setup ## makespan, overhead beside plain Ray Tune, sharing, tracking (about 15 minutes)
 	@$(BIN)/python tests/benchmarks/orchestrating.py
 
+bench-zoo: setup ## train the microworld's zoo at full size, and probe what it learned (about 30 minutes)
+	@$(BIN)/python tests/benchmarks/zoo.py
+
 clean: ## remove what runs and tests left (not .venv)
 	rm -rf out .pytest_cache .ruff_cache .hypothesis build *.egg-info

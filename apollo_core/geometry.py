@@ -123,7 +123,7 @@ class VisionGeometry:
         """All of what the adapter builds: matrices, patch embedding, vectors, position table."""
         anatomy = ANATOMIES[self.family]
         patches = self.side**2
-        stored = {"nothing": 0, "patch": patches, "patch of clip": self.frames * patches}
+        stored = {"nothing": 0, "patch": patches, "patch of clip": self.tokens(self.frames)}
         in_block = anatomy.in_block + anatomy.in_frames * self.frames
         vectors = self.depth * in_block + anatomy.around + self.registers
         return (

@@ -13,7 +13,7 @@ from apollo_core.design import FpsSampling
 from apollo_core.geometry import LlmGeometry, VisionGeometry
 
 # Raised whenever a part's size, initialisation or pretraining below changes, or its vocabulary.
-PARTS_VERSION = 3
+PARTS_VERSION = 4
 
 # Room for the microworld's words and the chat marks; a multiple of 32.
 VOCABULARY_SIZE = 128
@@ -94,11 +94,11 @@ ENCODERS: dict[str, MicroEncoder] = {
     "clip": _image_encoder("clip"),
     "languagebind-image": _image_encoder("languagebind_image"),
     "dinov2": _image_encoder("dinov2", samples=32000),
-    "videomae": _video_encoder("videomae", tubelet=2, samples=25600),
-    "vjepa": _video_encoder("vjepa", tubelet=2, samples=25600),
-    "vjepa2": _video_encoder("vjepa2", tubelet=2, samples=25600),
-    "languagebind-video": _video_encoder("languagebind_video", tubelet=1, samples=25600),
-    "internvideo2": _video_encoder("internvideo2", tubelet=1, samples=25600),
+    "videomae": _video_encoder("videomae", tubelet=2, samples=51200),
+    "vjepa": _video_encoder("vjepa", tubelet=2, samples=51200),
+    "vjepa2": _video_encoder("vjepa2", tubelet=2, samples=51200),
+    "languagebind-video": _video_encoder("languagebind_video", tubelet=1, samples=51200),
+    "internvideo2": _video_encoder("internvideo2", tubelet=2, samples=51200),
 }
 
 # 29 thousand to 481 thousand parameters, 25 to 467 thousand of them in blocks: 17 and 19 times.
