@@ -10,19 +10,10 @@ from tiny_study import Study
 
 from apollo_core.errors import ApolloError
 from orchestrator.engine.frontier import Frontier
-from orchestrator.engine.local_engine import LocalEngine
 from orchestrator.engine.ray.ray_engine import RayEngine
 from orchestrator.store.scratch import scratch_folder
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory):
-    """The scores of a run in which nothing broke."""
-    study = Study(tmp_path_factory.mktemp("expected"))
-    run(study, LocalEngine())
-    return study.scores()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from slow_stages import of_stage, slow_stage, steps, went_on
 from tiny_study import Study
 
 from orchestrator.engine.frontier import Frontier
-from orchestrator.engine.local_engine import LocalEngine
 from orchestrator.engine.ray.ray_engine import RayEngine
 from orchestrator.store.lease import read_lease
 from orchestrator.store.scratch import scratch_folder
@@ -45,14 +44,6 @@ def in_the_midst(study, label):
     """A step of a stage of this label that has some more to go."""
     last = {each["key"]: each for each in steps(study) if each["label"] == label}
     return next((each for each in last.values() if 2 <= each["step"] <= 6), None)
-
-
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory):
-    """The scores of a run in which nothing broke."""
-    study = Study(tmp_path_factory.mktemp("expected"))
-    run(study, LocalEngine())
-    return study.scores()
 
 
 @pytest.fixture(scope="module")
