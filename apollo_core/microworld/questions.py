@@ -123,19 +123,24 @@ def ask_more(film: Film, by: int, rng: np.random.Generator) -> Question:
 
 
 def every_question(film: Film, rng: np.random.Generator) -> list[Question]:
-    """One or two of each family that this film has an answer to, drawn where there are several."""
+    """One or two of each family that this film has an answer to, drawn where there are several.
+
+    Each shape is named by its colour, asked for its colour, or named by its place, and no two of
+    these: within a conversation one question must not give away another's answer.
+    """
     timed = [flash for flash in film.flashes if flash.moments]
     lasting = [flash for flash in film.flashes if flash.seconds]
-    stayers = shuffled(rng, film.stayers)
+    placed, coloured, lying = shuffled(rng, film.stayers)
     by = choice(rng, sorted(differences([body.colour for body in film.bodies])))
     return [
         *(ask_digit(film, family) for family in ("first", "second", "last")),
         *(ask_at(film, flash, choice(rng, flash.moments)) for flash in _one(timed, rng)),
         ask_camera(film),
-        *(ask_where(body) for body in stayers[:2]),
+        ask_where(placed),
         ask_heading(film.mover),
-        *(ask_colour_of(body) for body in shuffled(rng, film.bodies)[:2]),
-        ask_colour_at(stayers[0]),
+        ask_colour_of(coloured),
+        ask_colour_of(film.mover),
+        ask_colour_at(lying),
         ask_speed(film.mover),
         ask_count(film),
         *(ask_seconds(flash) for flash in _one(lasting, rng)),

@@ -22,6 +22,10 @@ class Still:
     texture: tuple[int, ...]
 
 
+# What is asked of one shape, and which of its attributes answers it.
+_FORMS = ((say.COLOUR_OF, "colour"), (say.COLOUR_AT, "colour"), (say.WHERE, "place"))
+
+
 def plan_still(seed: int, split: Split, index: int, part: int = 0) -> Still:
     """Plan image `part` of sample `index`; one without a digit in four."""
     rng = stream(seed, split, Purpose.STILL, index, part)
@@ -44,16 +48,13 @@ def describe_still(still: Still) -> str:
 
 
 def ask_still(still: Still, rng: np.random.Generator) -> list[Asked]:
-    """Questions about one image, with answers, in random order."""
-    shapes, placed = choice(rng, still.bodies), choice(rng, still.bodies)
-    where = choice(rng, still.bodies)
+    """Questions about one image, with answers, in random order; each shape is named in one only."""
+    forms = zip(shuffled(rng, _FORMS), shuffled(rng, still.bodies), strict=False)
     # Half of the time of a colour that is there.
     colour = choice(rng, still.bodies).colour if rng.integers(2) else choice(rng, say.COLOURS)
     many = sum(body.colour == colour for body in still.bodies)
     asked = [
-        (say.COLOUR_OF.format(shape=shapes.shape), shapes.colour),
-        (say.COLOUR_AT.format(place=placed.place), placed.colour),
-        (say.WHERE.format(colour=where.colour, shape=where.shape), where.place),
+        *((form.format_map(vars(body)), getattr(body, sought)) for (form, sought), body in forms),
         (say.STILL_COUNT, str(len(still.bodies))),
         (say.COLOUR_COUNT.format(colour=colour), str(many)),
     ]

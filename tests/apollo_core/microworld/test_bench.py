@@ -15,9 +15,10 @@ from apollo_core.microworld.chance import Split
 from apollo_core.microworld.film import Film, plan_film
 from apollo_core.microworld.focus import CATEGORIES, FAMILIES, NEEDS, Focus
 from apollo_core.microworld.language import COLOURS, PLACES, SHAPES
-from apollo_core.microworld.manifests import bench_rows, video_rows
+from apollo_core.microworld.manifests import bench_rows, image_rows, video_rows
 from apollo_core.microworld.questions import RARE
 from apollo_core.microworld.spec import WorldSpec
+from apollo_core.microworld.still import plan_still
 
 Row = dict[str, Any]
 
@@ -171,6 +172,20 @@ def test_films_vary_in_length_and_rate() -> None:
     films = [film for film, _ in plans(Split.TRAIN, 400)]
     assert {film.fps for film in films} == set(WorldSpec().rates)
     assert min(film.seconds for film in films) < 5 < 15 < max(film.seconds for film in films)
+
+
+def test_no_question_of_a_training_conversation_gives_away_another() -> None:
+    films = [film for film, _ in plans(Split.TRAIN, 100)]
+    stills = [plan_still(0, Split.IMAGES, i) for i in range(100)]
+    for row in (*video_rows(films, 0), *image_rows(stills, 0)):
+        turns = row["conversations"]
+        assert isinstance(turns, list)
+        asked = [turn["value"] for turn in turns[::2]]
+        named = [shape for text in asked for shape in re.findall(r"where is the \w+ (\w+)\?", text)]
+        coloured = [
+            shape for text in asked for shape in re.findall(r"what colour is the (\w+)\?", text)
+        ]
+        assert not set(named) & set(coloured)
 
 
 def test_training_videos_ask_rare_families_of_one_film_in_four() -> None:
