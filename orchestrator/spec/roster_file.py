@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from apollo_core.errors import BadInput
 from orchestrator.spec.problems import Problem, refuse
 from orchestrator.spec.roster_types import Roster
 from orchestrator.spec.type_problems import problems_of
@@ -23,6 +24,8 @@ def load_roster(path: Path) -> Roster:
         BadInput: what is wrong, as `file:line: key.path: value, what is allowed, nearest name`.
     """
     document = read_yaml(path)
+    if set(document.content) >= {"base", "axes"}:
+        raise BadInput(f"{path}: is a sweep; `apollo run` trains and evaluates it")
     try:
         roster = Roster.model_validate(document.content)
     except ValidationError as error:

@@ -141,6 +141,7 @@ def test_parameters_are_counted_from_the_weights_headers(place: Path) -> None:
         ('source: "', 'source: "org', "is no local path"),
         ("regimes:", "sampling: {mode: uniform, frames: 4}, regimes:", "its own `frames`"),
         ("name: others", "name: others\nscale: {}", "scale: unknown key"),
+        ("name: others", "name: others\nbase: {}\naxes: {}", "is a sweep; `apollo run`"),
         ("bench.jsonl", "bank.jsonl", "bank.jsonl is not there"),
         ('qwen"', 'qwan"', "models.qwen.source: .*holds no model"),
     ],
