@@ -1,8 +1,8 @@
 """What features of frozen encoders are called: by all that decides what they are.
 
 A key hashes the encoder's weights (its part, or the stage that trained it last), the clips that it
-is shown and what decodes them, and the precision. Which medium, and on which kind of machine the features were computed,
-is told apart inside (`apollo_core.features`).
+is shown and what decodes them, and the precision. Which medium, and on which kind of machine the
+features were computed, is told apart inside (`apollo_core.features`).
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from apollo_core.catalogue import ENCODERS, INTEGRATIONS, JOININGS, RESAMPLERS
 from apollo_core.design import Integration
 from apollo_core.schedules import NAMED
 from orchestrator.cost.cost import plan_cost, plan_flops
-from orchestrator.cost.planned_memory import plan_memory
 from orchestrator.cost.model_sizes import ModelSizes, trained_parameters
+from orchestrator.cost.planned_memory import plan_memory
 from orchestrator.cost.speeds import Speeds
 from orchestrator.plan.graph import build_plan
 from orchestrator.plan.plan_view import show_plan
