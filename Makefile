@@ -10,7 +10,7 @@ STORE ?= out/store
 PYTHON := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui plan check format test test-fast bench-core bench-data bench-orchestrator clean
+.PHONY: help setup demo ui plan check format test test-fast bench-core bench-data bench-world bench-orchestrator clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench-core: setup ## time a training step beside the loop that most code bases h
 
 bench-data: setup ## decoders beside one another: speed, right frames, memory (under 10 minutes); VIDEOS=DIR adds real ones
 	@$(BIN)/python tests/benchmarks/decoders.py $(if $(VIDEOS),--videos $(VIDEOS))
+
+bench-world: setup ## what can be told of the microworld's films in principle (1 minute)
+	@$(BIN)/python tests/benchmarks/world_probes.py
 
 bench-orchestrator: setup ## makespan, overhead beside plain Ray Tune, sharing, tracking (about 15 minutes)
 	@$(BIN)/python tests/benchmarks/orchestrating.py
