@@ -118,14 +118,14 @@ def test_a_manifest_takes_a_few_bytes_a_row_and_a_bad_line_in_it_is_named(tmp_pa
     record = {"video": "a.mp4", "conversations": [
         {"from": "human", "value": "<video>\nWhat happens in this film, and in which order?"},
         {"from": "gpt", "value": "A rocket starts. " * 20}]}  # fmt: skip
-    rows = [json.dumps({"id": f"v{n}", **record}) for n in range(60_000)]
+    rows = [json.dumps({"id": f"v{n}", **record}) for n in range(20_000)]
     good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
     good.write_text("\n".join(rows))
-    rows[51_233] = rows[51_233].replace('"gpt"', '"robot"')
+    rows[11_233] = rows[11_233].replace('"gpt"', '"robot"')
     bad.write_text("\n".join(rows))
     run = [sys.executable, "-c", MEMORY, str(bad), str(good)]
     told = subprocess.run(run, capture_output=True, text=True, check=True, timeout=120)
     said, count, grown = json.loads(told.stdout)
-    assert said.startswith(f"{bad}:51234: conversations[1].from: unknown 'robot'")
-    assert count == 60_000
-    assert grown / count < 60  # of a million, where buffers count for nothing, about 15
+    assert said.startswith(f"{bad}:11234: conversations[1].from: unknown 'robot'")
+    assert count == 20_000
+    assert grown / count < 150  # of a million, where buffers count for nothing, about 15
