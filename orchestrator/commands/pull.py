@@ -57,9 +57,10 @@ def _name(sweep: Path) -> str:
 
 
 def _remember(sweep: Path, record: SweepRecord, store: Store) -> None:
-    """Keep a sweep whose stages came and that no record here names: `gc` would remove them."""
-    from orchestrator.store.sweep_record import all_registered, register
+    """Keep a sweep whose stages came and that no sweep here refers to: `gc` would list them."""
+    from orchestrator.store.references import references
+    from orchestrator.store.sweep_record import register
 
-    known = {key for each in all_registered(store) for key in each.stages}
+    known = {key for each in references(store).wanted for key in each.stages}
     if sweep.is_file() and not known.issuperset(record.stages):
         register(store, record, sweep.read_text(encoding="utf-8"))

@@ -32,7 +32,10 @@ def show_changes(
         f"{counted(len(changes.added), 'variant')} added, {len(changes.removed)} removed."
     )
     if changes.removed:
-        console.print("What is removed stays in the store; `apollo gc --dry-run` lists it.")
+        console.print(
+            "What is removed stays in the store; once the new file has run, `apollo gc --dry-run` "
+            "lists it."
+        )
     if not changes.reruns:
         console.print("Nothing would run again.")
         return

@@ -7,7 +7,6 @@ stages and their keys. Status, tracking, the score table and gc read records, ne
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,8 +23,8 @@ from orchestrator.plan.plan import Plan, StageNode
 from orchestrator.plan.weights import llm_reference
 from orchestrator.store.store import Store
 
-# Other things lie beside the records: what is known of the sweep's media, for one.
-_RECORD = re.compile(r"[0-9a-f]{16}\.json|latest\.json")
+# The record of the version that ran last.
+LATEST = "latest.json"
 
 
 class StageRecord(Frozen):
@@ -107,6 +106,10 @@ class SweepRecord(Frozen):
         wanted = identifiers or tuple(variant.id for variant in self.variants)
         found = [variant for variant in self.variants if variant.id in wanted]
         return frozenset(key for variant in found for key in variant.stages)
+
+    def refers_to(self, key: str) -> bool:
+        """Whether it needs a stage or features of this key, or this folder of data in the store."""
+        return key in self.stages or key in self.features or key == self.data
 
     def variants_with(self, keys: Iterable[str]) -> list[str]:
         """Ids of the replicates that need one of these stages."""
@@ -205,7 +208,7 @@ def _settings(node: StageNode, root: Path) -> dict[str, JsonValue]:
         ]
     elif isinstance(identity, EvaluateIdentity):
         found["data"] = place(identity.benchmark)
-    else:
+    elif isinstance(identity, PretrainIdentity):
         found["data"] = place(identity.corpus)
     return found
 
@@ -224,7 +227,7 @@ def register(store: Store, record: SweepRecord, source: str) -> Path:
     name = hashlib.sha256(f"{source}\0{text}".encode()).hexdigest()[:16]
     write_atomically(folder / f"{name}.yaml", source)
     write_atomically(folder / f"{name}.json", text)
-    write_atomically(folder / "latest.json", text)
+    write_atomically(folder / LATEST, text)
     write_atomically(folder / f"{name}.ran", f"{time.time():.0f}\n", durable=False)
     return folder / f"{name}.yaml"
 
@@ -235,24 +238,20 @@ def registered(store: Store, name: str) -> SweepRecord:
     Raises:
         BadInput: none did; names those that did.
     """
-    path = sweep_folder(store, name) / "latest.json"
+    path = sweep_folder(store, name) / LATEST
     if not path.is_file():
-        known = ", ".join(sorted({record.name for record in all_registered(store)})) or "none"
+        ran = sorted(each.parent.name for each in (store.root / "sweeps").glob(f"*/{LATEST}"))
+        known = ", ".join(ran) or "none"
         raise BadInput(f"no sweep {name!r} has run in the store {store.root}. Known: {known}.")
-    return _read(path)
+    return read_record(path)
 
 
-def all_registered(store: Store) -> list[SweepRecord]:
-    """Every sweep file that ever ran in this store.
+def read_record(path: Path) -> SweepRecord:
+    """A record as it lies in the store.
 
     Raises:
-        BadInput: a record cannot be read: guessing which stages are in use could lose results.
+        BadInput: it cannot be read.
     """
-    found = sorted((store.root / "sweeps").glob("*/*.json"))
-    return [_read(path) for path in found if _RECORD.fullmatch(path.name)]
-
-
-def _read(path: Path) -> SweepRecord:
     try:
         return SweepRecord.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValidationError) as error:

@@ -1,4 +1,4 @@
-"""Data in the store that no sweep which ran there uses: generated worlds, mirrors of buckets.
+"""Data in the store that no sweep of it refers to: generated worlds, mirrors of buckets.
 
 Both are made again when a sweep asks for them.
 """
@@ -8,21 +8,21 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from orchestrator.store.references import References
 from orchestrator.store.store import Store
-from orchestrator.store.sweep_record import all_registered
 
 _FOLDERS = ("worlds", "remote")
 # A run makes its data some time before its sweep is registered.
 _YOUNG = 86400.0
 
 
-def unused_data(store: Store) -> list[Path]:
-    """Folders of data, older than a day, that no registered sweep refers to.
+def unused_data(store: Store, sweeps: References) -> list[Path]:
+    """Folders of data, older than a day, that no sweep refers to.
 
     Nothing where a record is of a time when records did not tell.
     """
-    wanted = {record.data for record in all_registered(store)}
-    if None in wanted:
+    wanted = {record.data for record in sweeps.wanted}
+    if None in wanted or any(each.record.data is None for each in sweeps.older):
         return []
     found = [each for name in _FOLDERS for each in sorted((store.root / name).glob("*"))]
     before = time.time() - _YOUNG

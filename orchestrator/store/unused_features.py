@@ -1,22 +1,22 @@
-"""Features of frozen encoders that no sweep which ran in this store could read."""
+"""Features of frozen encoders that no sweep of a store could read."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from apollo_core.features.feature_use import IN_USE
 from orchestrator.store.store import Store
-from orchestrator.store.sweep_record import all_registered
+from orchestrator.store.sweep_record import SweepRecord
 
 
-def unused_features(store: Store) -> list[Path]:
-    """Folders of features that no registered sweep refers to and that nobody reads or fills."""
-    wanted = {key for record in all_registered(store) for key in record.features}
+def unused_features(store: Store, wanted_by: Iterable[SweepRecord]) -> list[Path]:
+    """Folders of features that none of these sweeps refers to and that nobody reads or fills."""
+    wanted = {key for record in wanted_by for key in record.features}
     if not store.features.is_dir():
         return []
     found = [each for each in store.features.iterdir() if each.is_dir() and each.name not in wanted]

@@ -132,7 +132,7 @@ def test_gc_removes_only_what_no_sweep_refers_to(sweep, store):
     kept = set(plan_of(smaller, store).stages)
     listed = {orphan.key for orphan in orphans(store)}
     assert listed == set(store.done_keys()) - kept
-    remove_orphans(store)
+    remove_orphans(store, orphans(store))
     assert set(store.done_keys()) == kept
 
 

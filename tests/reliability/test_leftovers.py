@@ -56,7 +56,7 @@ def test_states_of_stages_that_no_sweep_wants_are_cleared(stopped):
         record.unlink()
     key = stopped.tasks()[0].key
     assert key in {orphan.key for orphan in orphans(stopped.store)}
-    remove_orphans(stopped.store)
+    remove_orphans(stopped.store, orphans(stopped.store))
     assert not stopped.store.checkpoints_folder(key).exists()
 
 
@@ -70,6 +70,6 @@ def test_what_a_killed_process_left_of_a_finished_stage_is_cleared(undisturbed, 
         (left / "state").write_bytes(b"\0" * 1000)
     (orphan,) = orphans(study.store)
     assert (orphan.key, orphan.bytes, orphan.kind) == (key, 2000, "leftovers")
-    remove_orphans(study.store)
+    remove_orphans(study.store, orphans(study.store))
     assert orphans(study.store) == []
     assert study.store.is_done(key)

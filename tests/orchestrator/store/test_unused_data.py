@@ -60,5 +60,5 @@ def test_what_a_pull_has_left_of_a_stage_that_is_done_goes(tmp_path):
     assert [(each.key, each.bytes, each.kind) for each in orphans(store)] == [
         (first, 10, "leftovers")
     ]
-    remove_orphans(store)
+    remove_orphans(store, orphans(store))
     assert not left.exists()
