@@ -45,7 +45,8 @@ def findings(
 
         yield from sweep_needs(sweep, opened, on_cluster=address is not None)
     if address is not None:
-        yield from ray_cluster(address, opened.root)
+        decoders = (sweep.data.decoder,) if sweep is not None else ()
+        yield from ray_cluster(address, opened.root, decoders)
     elif start_ray:
         yield from ray_on_this_machine()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from apollo_core.features.feature_use import FeatureUse
 from orchestrator.cost.memory import StageMemory
 from orchestrator.engine.attempt import RunStage, core_stage
+from orchestrator.engine.decoders_needed import refuse_what_cannot_be_read
 from orchestrator.engine.engine import Engine, refuse_what_never_fits
 from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.outcome import StageOutcome
@@ -188,7 +189,7 @@ def places_of(tasks: list[StageTask], engine: Engine) -> Places | None:
     """What the engine can hand out, where it can tell.
 
     Raises:
-        BadInput: a task is larger than all of it.
+        BadInput: a task is larger than all of it, or reads videos by what is not installed here.
     """
     if not tasks:
         return None
@@ -196,6 +197,7 @@ def places_of(tasks: list[StageTask], engine: Engine) -> Places | None:
     if capacity is None:
         return None
     refuse_what_never_fits(tasks, capacity)
+    refuse_what_cannot_be_read(tasks)
     return Places(capacity.cpus, capacity.gpus)
 
 

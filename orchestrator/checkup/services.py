@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from apollo_core.errors import ApolloError
+from apollo_core.media.video_file import DecoderName
 from apollo_core.redaction import redact
 from orchestrator.checkup.finding import Finding, broken, ok, warning
 from orchestrator.checkup.ray_address import require_ray
@@ -34,14 +35,16 @@ def ray_on_this_machine() -> Iterator[Finding]:
     yield ok(f"Ray starts on this machine ({time.monotonic() - began:.0f} s)")
 
 
-def ray_cluster(address: str, store: Path) -> Iterator[Finding]:
+def ray_cluster(
+    address: str, store: Path, decoders: tuple[DecoderName, ...] = ()
+) -> Iterator[Finding]:
     """Ask every node of a running cluster whether stages can run there."""
     from orchestrator.engine.ray.nodes import ask_nodes
 
     try:
         require_ray(address, patience=0.0)
         with _connected(address, None):
-            nodes = ask_nodes(store)
+            nodes = ask_nodes(store, decoders)
     except ApolloError as error:
         mend = "check the address, and RAY_AUTH_TOKEN if it asks for a token (docs/cluster.md)"
         yield broken(redact(str(error)), mend)

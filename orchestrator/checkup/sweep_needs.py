@@ -6,17 +6,17 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 from apollo_core.errors import BadInput
-from apollo_core.media.video_file import PACKAGES, DecoderName
+from apollo_core.media.video_file import DecoderName
 from apollo_core.object_store import ObjectStore
 from orchestrator.checkup.filesystem import nearest_folder
 from orchestrator.checkup.finding import Finding, broken, ok
 from orchestrator.checkup.machine import gpu_lines
 from orchestrator.cost.cost import plan_cost, plan_flops
 from orchestrator.cost.speeds import measure_speeds
+from orchestrator.engine.decoders_needed import lack_of, mend_of
 from orchestrator.plan.graph import build_plan
 from orchestrator.plan.plan import Plan
 from orchestrator.remote_sets import remote_files
@@ -61,9 +61,8 @@ def _at_hand(plan: Plan) -> Iterator[Finding]:
 
 
 def _decoder(name: DecoderName) -> Finding:
-    module, package = PACKAGES[name]
-    if find_spec(module) is None:
-        return broken(f"data.decoder: {name}: {module} is missing", f"pip install {package!r}")
+    if lack := lack_of(name):
+        return broken(lack, mend_of(name))
     return ok(f"videos are read by {name}")
 
 

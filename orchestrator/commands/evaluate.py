@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from orchestrator.commands.clean_stop import stop_cleanly
 from orchestrator.commands.options import DEFAULT_STORE, StorePath
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ def evaluate(
     wanted = load_roster(roster)
     opened = open_store(store)
     progress = make_progress()
-    # A scheduler that wants its machine back gets the same clean stop as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stop_cleanly()
     try:
         summary, record = run_roster(
             wanted,

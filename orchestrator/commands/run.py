@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Annotated, Literal
 
 import typer
 
+from orchestrator.commands.clean_stop import stop_cleanly
 from orchestrator.commands.gpu_memory import GpuMemory, gpu_bytes
 from orchestrator.commands.options import DEFAULT_STORE, StorePath, SweepPath
 
@@ -88,11 +88,7 @@ def run(
     features = plan_features(plan, speeds)
     notices = Notices(record_of(plan), notify)
     progress = make_progress(on_ended=notices.take)
-    # A scheduler that wants its machine back gets the same clean stop as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # So does a terminal that is closed, unless the run was told to outlive it (nohup).
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
+    stop_cleanly()
     tracking = RunTracking(opened, tracking_uri)
     try:
         summary = run_sweep(

@@ -19,7 +19,16 @@ from pydantic import JsonValue
 
 from apollo_core.execution import Execution
 
-_PACKAGES = ("apollo-sweeps", "torch", "transformers", "numpy", "decord2", "av", "safetensors")
+_PACKAGES = (
+    "apollo-sweeps",
+    "torch",
+    "transformers",
+    "numpy",
+    "decord2",
+    "av",
+    "torchcodec",
+    "safetensors",
+)
 _SOURCE = Path(__file__).resolve().parents[2]
 _CORE = "apollo_core"
 _STAGES = _SOURCE / _CORE / "stages"

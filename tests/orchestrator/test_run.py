@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,16 @@ def test_a_stage_that_never_fits_is_refused_before_anything_is_written(tmp_path,
     text = SWEEP.replace("size: 0.000070", f"size: 0.000070, resources: {{{needed}}}")
     store = tiny_store(tmp_path)
     with pytest.raises(BadInput, match=r"needs .* lower the scale's `resources`"):
+        run_tiny(write_sweep(tmp_path, text), store, engine=engine)
+    assert not store.root.exists()
+
+
+@pytest.mark.skipif(find_spec("torchcodec") is not None, reason="it is installed here")
+@pytest.mark.parametrize("engine", [LocalEngine(), RayEngine()], ids=["local", "ray"])
+def test_a_decoder_that_is_not_installed_is_refused_before_anything_is_written(tmp_path, engine):
+    text = SWEEP.replace("data:\n", "data:\n  decoder: torchcodec\n")
+    store = tiny_store(tmp_path)
+    with pytest.raises(BadInput, match=r"decoder: torchcodec: .* pip install 'apollo-sweeps"):
         run_tiny(write_sweep(tmp_path, text), store, engine=engine)
     assert not store.root.exists()
 

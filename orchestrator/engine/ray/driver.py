@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from apollo_core.errors import ApolloError, BadInput
+from orchestrator.engine.decoders_needed import decoders_of
 from orchestrator.engine.engine import refuse_what_never_fits
 from orchestrator.engine.ray.cluster import cluster, cluster_capacity, shut_down
 from orchestrator.engine.ray.hand_out import HandOut, Stuck, Tell
@@ -111,7 +112,7 @@ def drive(job: Job, tell: Tell, stopping: threading.Event | None = None) -> None
     if job.address is None:
         refuse_what_never_fits(job.frontier.unfinished(), cluster_capacity())
     else:
-        require_nodes(store.root)
+        require_nodes(store.root, decoders_of(job.frontier.unfinished()))
     with_memory = any(task.memory for task in job.frontier.unfinished())
     stages = HandOut(
         job.frontier,

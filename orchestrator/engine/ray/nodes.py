@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from apollo_core.errors import BadInput
+from apollo_core.media.video_file import PACKAGES, DecoderName
 
 # What a stage cannot run without; an image that lacks one would fail every stage on that node.
 NEEDED = ("torch", "transformers", "safetensors", "decord2", "av")
@@ -49,16 +50,17 @@ class NodeReport:
     free: dict[str, int] = field(default_factory=dict[str, int])
 
 
-def require_nodes(store: Path) -> list[NodeReport]:
+def require_nodes(store: Path, decoders: tuple[DecoderName, ...] = ()) -> list[NodeReport]:
     """Ask every node of the connected cluster that can run stages.
 
     Args:
         store: the store's folder, which must be one and the same everywhere.
+        decoders: that videos are to be read by.
 
     Raises:
         BadInput: naming each node that cannot, why, and what to do.
     """
-    found = ask_nodes(store)
+    found = ask_nodes(store, decoders)
     problems = [f"node {node.name}: {problem}" for node in found for problem in node.problems]
     if problems:
         raise BadInput("\n".join(problems))
@@ -78,7 +80,7 @@ def require_store(store: str) -> None:
         )
 
 
-def ask_nodes(store: Path) -> list[NodeReport]:
+def ask_nodes(store: Path, decoders: tuple[DecoderName, ...] = ()) -> list[NodeReport]:
     """What each node says that can run stages; those that join later are not asked."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -94,7 +96,7 @@ def ask_nodes(store: Path) -> list[NodeReport]:
         asked = {
             ask.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ).remote(str(folder), token, node["NodeID"], here): node
+            ).remote(str(folder), token, node["NodeID"], here, decoders): node
             for node in nodes
         }
         return [_answer(reference, node, folder) for reference, node in asked.items()]
@@ -156,6 +158,11 @@ def _problems(said: dict[str, Any], folder: Path, node: str) -> Iterator[str]:
     if said["missing"]:
         missing = ", ".join(said["missing"])
         yield f"lacks {missing}; put apollo-sweeps[sweep] into the cluster's image"
+    for decoder in said["unread"]:
+        module, package = PACKAGES[decoder]
+        yield (
+            f"lacks {module}, which `data.decoder` asks for; put {package} into the cluster's image"
+        )
 
 
 def _arrives(answer: Path) -> bool:
@@ -167,8 +174,11 @@ def _arrives(answer: Path) -> bool:
     return False
 
 
-def _look(folder: str, token: str, node: str, driver: dict[str, str]) -> dict[str, Any]:
+def _look(
+    folder: str, token: str, node: str, driver: dict[str, str], decoders: tuple[DecoderName, ...]
+) -> dict[str, Any]:
     """Runs on the node: what is there."""
+    from orchestrator.engine.decoders_needed import lack_of
     from orchestrator.engine.ray.shipping import code_digest
 
     versions = _versions()
@@ -182,6 +192,7 @@ def _look(folder: str, token: str, node: str, driver: dict[str, str]) -> dict[st
         "sees": sees,
         "unwritable": unwritable,
         "missing": [name for name in NEEDED if name not in versions],
+        "unread": [decoder for decoder in decoders if lack_of(decoder)],
         "differs": [
             f"{name} {versions[name]} (here {driver[name]})"
             for name in _COMPARED

@@ -1,6 +1,7 @@
 """A running cluster of two nodes: our code goes there, and each node is asked first."""
 
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,13 @@ def test_nodes_that_see_the_store_pass_and_nothing_is_left_in_it(two_nodes, tmp_
     assert len(found) == 2  # a head without processors runs no stages and is not asked
     assert all(abs(node.skew) < 5 and not node.differs for node in found)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(find_spec("torchcodec") is not None, reason="it is installed here")
+def test_a_node_that_lacks_the_decoder_is_named(two_nodes, tmp_path):
+    assert all(not node.problems for node in ask_nodes(tmp_path, ("pyav",)))
+    with pytest.raises(BadInput, match=r"node .* lacks torchcodec, .* apollo-sweeps\[torchcodec\]"):
+        require_nodes(tmp_path, ("torchcodec",))
 
 
 def test_a_node_that_does_not_see_the_store_is_named(two_nodes, tmp_path, monkeypatch):
