@@ -92,6 +92,7 @@ def read_sheets(
             categories or two answers, a number of options is none; the row is named.
     """
     rows = _together(paths)
+    _require_named(rows, options)
     require(rows, group_by, option="--group")
     columns = ("category", *(c for c in (group_by or GROUPS) if c != "category"))
     columns = tuple(column for column in columns if column in rows.columns)
@@ -121,6 +122,13 @@ def _together(paths: Sequence[Path]) -> pd.DataFrame:
     for path, part in zip(paths, parts, strict=True):
         part.index = pd.Index([f"{line} of {Path(path).name}" for line in part.index])
     return pd.concat(parts).fillna("")
+
+
+def _require_named(rows: pd.DataFrame, options: TableOptions) -> None:
+    """Refuse an option that names a column which the tables lack; a scale may be absent."""
+    require(rows, options.design, option="--design")
+    require(rows, () if options.scale == "scale" else (options.scale,), option="--scale")
+    require(rows, () if options.seed is None else (options.seed,), option="--seed")
 
 
 def _refuse_empty(tidy: pd.DataFrame, column: str) -> None:

@@ -72,6 +72,7 @@ def _share(sheet: AnswerSheet, regime: str) -> TextShare | None:
     by_video = (found.moved[:2] - found.moved[2]).mean(axis=1)
     (aa, ab), (_, bb) = (by_video @ by_video.T).tolist()
     freedom = by_video.shape[-1] - 1
-    ci = fieller(float(above[0]), float(above[1]), (aa, bb), ab, freedom)
+    # Videos that do not vary (one a category, say) tell nothing of their noise, rather than none.
+    ci = fieller(float(above[0]), float(above[1]), (aa, bb), ab, freedom) if bb > 0 else None
     share = float(above[0] / above[1])
     return TextShare(sheet.benchmark, regime, share, ci, found.models.size, found.items)

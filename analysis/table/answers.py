@@ -39,9 +39,7 @@ def tidy_answers(
         TableError: a column is missing, `correct` is no truth value, an answer is there
             twice; the row is named.
     """
-    design = ("design",) if "design" in rows.columns else options.design
-    scale = "scale" if "scale" in rows.columns else options.scale
-    seed = options.seed or "seed"
+    design, scale, seed = options.design, options.scale, options.seed or "seed"
     if one_scale and scale == "scale" and scale not in rows.columns:
         rows = rows.assign(scale="")
     needed = (*design, scale, "benchmark", "regime", "item", "category", "correct")

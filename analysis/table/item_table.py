@@ -11,7 +11,7 @@ in the score table; then it can say how those would move with other items.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,15 @@ class ItemTable:
     warnings: tuple[str, ...]
 
 
+def _own_names(options: TableOptions, rows: pd.DataFrame) -> TableOptions:
+    """The options name columns of the score table; an item table may have the usual ones."""
+    return replace(
+        options,
+        design=("design",) if "design" in rows.columns else options.design,
+        scale="scale" if "scale" in rows.columns else options.scale,
+    )
+
+
 def load_items(path: Path, options: TableOptions, table: ScoreTable) -> ItemTable:
     """Read an item table (CSV or Parquet) for a score table.
 
@@ -44,7 +53,8 @@ def load_items(path: Path, options: TableOptions, table: ScoreTable) -> ItemTabl
         TableError: a column is missing, `correct` is no truth value, an answer is there twice, or
             an item has two categories or videos; the row is named.
     """
-    rows = tidy_answers(read_rows(path), options)
+    read = read_rows(path)
+    rows = tidy_answers(read, _own_names(options, read))
     kept = rows["design"].isin(table.designs.index) & rows["scale"].isin(table.scales)
     notes: list[str] = []
     if not kept.all():

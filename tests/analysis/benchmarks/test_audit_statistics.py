@@ -130,6 +130,18 @@ def test_text_share_has_fiellers_interval_and_none_where_video_is_at_chance(tmp_
     assert all(share.ci is None for share in text_shares(sheet))
 
 
+def test_a_text_share_of_one_video_a_category_has_no_interval_rather_than_one_of_no_width(
+    tmp_path: Path,
+):
+    rows = [
+        {"design": "m", "scale": "s", "benchmark": "b", "regime": regime, "video": place,
+         "item": f"{place}{at}", "category": place, "correct": str(int(at > 0)), "n_options": "4"}
+        for regime in ("video", "text") for place in ("ocr", "ego") for at in range(3)
+    ]  # fmt: skip
+    (sheet,) = sheets_of(pd.DataFrame(rows), folder=tmp_path).sheets
+    assert [(share.share, share.ci) for share in text_shares(sheet)] == [(1.0, None)]
+
+
 def test_a_redundant_pair_of_benchmarks_is_found_and_a_distinct_one_kept_apart(tmp_path: Path):
     one, two = rng_of(0).normal(size=(2, 28)) * 1.3
     tables = [

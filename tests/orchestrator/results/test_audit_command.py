@@ -64,6 +64,8 @@ def test_several_item_tables_with_names_of_their_own_are_one_audit(tmp_path: Pat
         (("--items", "none.csv"), "no such file; give a table as CSV or Parquet"),
         (("--items", "{items}"), "no column 'design'"),
         (("--items", "{items}", "--design", "llm", "--chance", "b=2"), "between 0 and 1"),
+        (("--items", "{items}", "--design", "llmm"), "no column 'llmm' in the table (--design)"),
+        (("--items", "{items}", "--design", "llm", "--seed", "sed"), "no column 'sed'"),
     ],
 )
 def test_bad_input_exits_2_with_one_message(words, message: str, tmp_path: Path, apollo):
@@ -74,3 +76,14 @@ def test_bad_input_exits_2_with_one_message(words, message: str, tmp_path: Path,
     assert message in err
     assert "Traceback" not in err
     assert not (tmp_path / "audit").exists()
+
+
+def test_an_option_names_the_model_even_where_the_table_has_a_design(tmp_path: Path, apollo):
+    items = write_items(tmp_path / "items.csv", "m")
+    text = items.read_text().replace("llm,", "design,llm,", 1).replace("\nm,", "\nd,m,")
+    items.write_text(text)
+    assert apollo("--items", items, "--design", "llm", "--out", tmp_path / "audit")[0] == 0
+    assert json.loads((tmp_path / "audit" / "audit.json").read_text())["models"] == ["m"]
+    code, _, err = apollo("--items", items, "--design", "llmm", "--out", tmp_path / "audit")
+    assert code == 2
+    assert "Did you mean 'llm'?" in err
