@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -27,7 +28,7 @@ from orchestrator.watching.estimates import Estimate, Estimates, Places, keep_es
 from orchestrator.watching.progress import Progress
 
 # Damage that comes back as fast as it is mended is a disk that has to be replaced.
-_ROUNDS_OF_MENDING = 2
+_MENDED_AT_MOST = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +68,8 @@ def run_sweep(
 ) -> RunSummary:
     """Run every stage that is asked for and not done.
 
-    A result that turns out to be damaged when a stage is about to use it is made again, in a round
-    of its own after all else.
+    Results that turn out to be damaged when a stage is about to use them are made again, in a round
+    of its own after all else, at most twice for the sake of one stage.
 
     Args:
         plan: the sweep.
@@ -84,8 +85,10 @@ def run_sweep(
     """
     began = time.monotonic()
     first = summary = _round(plan, store, source, engine, options, progress, on_start)
-    for _ in range(_ROUNDS_OF_MENDING):
-        if all(outcome.failure_class != DAMAGED for outcome in summary.failed):
+    met: Counter[str] = Counter()
+    while damaged := [each.key for each in summary.failed if each.failure_class == DAMAGED]:
+        met.update(damaged)
+        if max(met.values()) > _MENDED_AT_MOST:
             break
         progress.warn("results that had changed on disk are made again")
         rest = replace(options, retry_failed=False)

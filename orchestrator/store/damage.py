@@ -41,17 +41,16 @@ def damage_of(store: Store, key: str) -> list[str]:
 def require_whole_parents(store: Store, parents: Mapping[str, str]) -> None:
     """Verify all results that a stage reads: its parents' and those of the stages before them.
 
+    All, although one is enough to stop it: whoever makes these anew makes them at once.
+
     Raises:
-        DamagedResult: one is damaged, or not done any more. It counts as not done from now on.
+        DamagedResult: some are damaged, or not done any more. They count as not done from now on.
     """
-    for key in parents.values():
-        _require_whole(store, key)
-    previous = parents.get("previous")
-    while previous is not None:
-        _require_whole(store, previous)
-        told = (store.identity(previous) or {}).get("parents")
-        found = told.get("previous") if isinstance(told, dict) else None
-        previous = found if isinstance(found, str) else None
+    wrong = {key: found for key in _read_by(store, parents) if (found := damage_of(store, key))}
+    if wrong:
+        undo_damaged(store, wrong)
+        told = "; ".join(line for found in wrong.values() for line in found)
+        raise DamagedResult(f"what it starts from has to be made again: {told}")
 
 
 def withdraw(store: Store, key: str, held: lease.Lease) -> None:
@@ -85,11 +84,16 @@ def undo_damaged(store: Store, keys: Iterable[str]) -> list[str]:
     return found
 
 
-def _require_whole(store: Store, key: str) -> None:
-    wrong = damage_of(store, key)
-    if wrong:
-        undo_damaged(store, [key])
-        raise DamagedResult(f"a stage that it starts from has to be made again: {'; '.join(wrong)}")
+def _read_by(store: Store, parents: Mapping[str, str]) -> list[str]:
+    """Keys of the parents, and of all that these go on from, each once."""
+    found = dict.fromkeys(parents.values())
+    previous = parents.get("previous")
+    while previous is not None:
+        found[previous] = None
+        told = (store.identity(previous) or {}).get("parents")
+        before = told.get("previous") if isinstance(told, dict) else None
+        previous = before if isinstance(before, str) else None
+    return list(found)
 
 
 def _signs(store: Store, key: str) -> dict[str, JsonValue] | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.engine.outcome import StageOutcome
 from orchestrator.run_summary import RunSummary
+from orchestrator.store.retries import DAMAGED
 from orchestrator.store.sweep_record import SweepRecord
 from orchestrator.watching.webhook import Failure, Webhook, end_message, stopped_message
 
@@ -28,7 +29,9 @@ class Notices:
 
     def take(self, outcome: StageOutcome) -> None:
         """Tell of a stage that is given up now; one that an earlier run gave up is no news."""
-        if self._webhook and outcome.status == "failed" and outcome.ran:
+        # What a stage starts from is made again in the same run; if that fails, the end tells.
+        mended = outcome.failure_class == DAMAGED
+        if self._webhook and outcome.status == "failed" and outcome.ran and not mended:
             self._webhook.failed(self._record.name, self._failure(outcome))
 
     def end(self, summary: RunSummary) -> None:

@@ -103,11 +103,8 @@ def test_a_result_that_somebody_is_making_is_left_to_them(study):
     held.release()
 
 
-def test_damage_found_in_the_middle_of_a_run_is_mended_in_that_run(study, undisturbed, capsys):
-    align = one(study, "align")
-    study.forget("sft", "evaluate")
-    flip(study.store.stage_folder(align) / WEIGHTS)
-    summary = run_sweep(
+def run(study):
+    return run_sweep(
         study.plan(),
         study.store,
         source=study.file.read_text(),
@@ -115,6 +112,24 @@ def test_damage_found_in_the_middle_of_a_run_is_mended_in_that_run(study, undist
         options=RunOptions(),
         progress=make_progress(),
     )
+
+
+def test_damage_in_many_places_is_mended_in_one_run_too(study, undisturbed):
+    study.forget("evaluate", "sft")
+    for key in study.keys("align"):
+        flip(study.store.stage_folder(key) / WEIGHTS)
+    for key in study.keys("pretrain"):
+        for path in study.store.stage_folder(key).glob("*.safetensors"):
+            flip(path)
+    assert run(study).exit_code == 0
+    assert study.scores() == undisturbed.scores()
+
+
+def test_damage_found_in_the_middle_of_a_run_is_mended_in_that_run(study, undisturbed, capsys):
+    align = one(study, "align")
+    study.forget("sft", "evaluate")
+    flip(study.store.stage_folder(align) / WEIGHTS)
+    summary = run(study)
     assert summary.exit_code == 0
     assert (summary.done_before, summary.done) == (4, 8)
     assert "changed on disk" in capsys.readouterr().err
