@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from apollo_core.encoders.families import build_encoder
+from apollo_core.errors import BadData
 from apollo_core.media.manifest_record import Sample
 from apollo_core.media.reader import MediaReader
 from apollo_core.microworld.parts import ENCODERS, PRETRAINING_SAMPLING
@@ -63,6 +64,12 @@ def _watched(samples: Sequence[Sample], reader: MediaReader) -> Watched:
     # An image's clip is one frame over and over, and only image encoders learn from images.
     frames = [one.frames[:, :1] if all(one.still) else one.frames for one in shown]
     said = [sentences_of(_caption(sample)) for sample in samples]
+    if not any(said):
+        raise BadData(
+            f"sample {samples[0].id!r} and {len(samples) - 1} more of a batch: their captions have "
+            "no word of the microworld's language, which its encoders learn; give "
+            "`data.pretraining` captions of a microworld"
+        )
     clips = torch.from_numpy(np.concatenate(frames))
     return together(said, [len(each) for each in frames], clips)
 

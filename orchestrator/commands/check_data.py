@@ -21,7 +21,7 @@ def check_data(
         list[Path],
         typer.Argument(
             metavar="MANIFEST...|SWEEP",
-            help="training sets and benchmarks, or a sweep file: all of its data",
+            help="training sets and benchmarks, from here or else from --root; or a sweep file",
         ),
     ],
     *,
@@ -53,12 +53,18 @@ def check_data(
 
     Exit 1 if there is any. With --out: a page with pictures, and a list for `data.exclude`.
     """
+    from apollo_core.errors import BadInput
     from orchestrator.data_check.checking import Asked, check_sources
     from orchestrator.data_check.findings import Limits
     from orchestrator.data_check.page import write_report
     from orchestrator.data_check.sources import sources_of
     from orchestrator.watching.progress import make_progress
 
+    if min_seconds is not None and max_seconds is not None and min_seconds > max_seconds:
+        raise BadInput(
+            f"--min-seconds: {min_seconds:g} is over --max-seconds {max_seconds:g}; "
+            "every video would be left out"
+        )
     rule = None
     if design is not None:  # imported here: tokenizers take seconds to load
         from orchestrator.data_check.token_lengths import token_rule
@@ -86,9 +92,11 @@ def _tell(checked: Checked) -> None:
     for path, (header, packets) in list(found.lies.items())[:_SAID]:
         typer.echo(f"{path}: its header says {header:.2f} s, its packets {packets:.2f}")
     if checked.duplicates:
-        typer.echo(f"{len(checked.duplicates)} groups of media have the same bytes")
+        count = len(checked.duplicates)
+        typer.echo(f"{count} group{'s' * (count > 1)} of media with the same bytes")
     if checked.in_both:
-        typer.echo(f"{len(checked.in_both)} media are trained on and asked about")
+        first = checked.in_both[0][0]
+        typer.echo(f"trained on and asked about: {len(checked.in_both)} media, as {first}")
     for one in checked.sets:
         told = f"{one.source.name}: {one.rows} rows, {one.media} media"
         told += f", {one.lost} rows with bad media" if one.lost else ""

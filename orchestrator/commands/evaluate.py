@@ -39,7 +39,9 @@ def evaluate(
     ] = "ray",
     items: Annotated[
         Path | None,
-        typer.Option("--items", metavar="FILE", help="write the item table there, CSV or CSV.GZ"),
+        typer.Option(
+            "--items", metavar="FILE", help="write the item table there: .csv, .csv.gz, .parquet"
+        ),
     ] = None,
     store: StorePath = DEFAULT_STORE,
 ) -> None:

@@ -10,6 +10,7 @@ from apollo_core.errors import BadInput
 from apollo_core.media.manifest import is_benchmark, read_benchmark, read_manifest
 from apollo_core.media.manifest_record import Medium
 from apollo_core.stages.identity import BenchmarkFormat
+from apollo_core.training_files.places import files_of
 
 SWEEPS = (".yaml", ".yml")
 
@@ -59,7 +60,7 @@ def sources_of(given: Sequence[Path], root: Path | None, store: Path) -> Sources
     """The data that arguments mean.
 
     Args:
-        given: manifests, or one sweep file.
+        given: manifests, from here or else from the root, or one sweep file.
         root: where media paths start; a sweep says it itself.
         store: where a sweep's generated or fetched data lie.
 
@@ -77,7 +78,20 @@ def sources_of(given: Sequence[Path], root: Path | None, store: Path) -> Sources
         raise BadInput("--root: give the folder that media paths start from")
     if not root.is_dir():
         raise BadInput(f"--root: {root} is not a folder")
-    return Sources(root, tuple(_source(_relative(path, root), path) for path in given))
+    found = [_found(path, root) for path in given]
+    return Sources(root, tuple(_source(_relative(path, root), path) for path in found))
+
+
+def _found(path: Path, root: Path) -> Path:
+    """A manifest as it is said, else as a sweep would say it: below the root."""
+    return path if _is_there(path) or not _is_there(root / path) else root / path
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_dir() or all(file.exists() for file in files_of(path))
+    except BadInput:
+        return False
 
 
 def _of_sweep(path: Path, store: Path) -> Sources:

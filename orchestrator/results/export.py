@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import cast
 
 from pydantic import JsonValue
@@ -89,7 +90,7 @@ def _require_done(record: SweepRecord, variant: VariantRecord, store: Store, swe
     states = {key: stage_state(store, key) for key in variant.stages}
     missing = [
         f"  {_called(record, variant, key)} ({state.state}{': ' if state.message else ''}"
-        f"{state.message.partition(chr(10))[0][:120]})"
+        f"{shorten(state.message.partition(chr(10))[0], 120, placeholder=' ...')})"
         for key, state in states.items()
         if state.state != "done"
     ]

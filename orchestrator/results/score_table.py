@@ -133,10 +133,17 @@ def write_scores(record: SweepRecord, store: Store, path: Path) -> int:
 
 
 def write_items(record: SweepRecord, store: Store, path: Path) -> int:
-    """Write the item table as CSV (compressed if the name ends in .gz); return its rows."""
+    """Write the item table: Parquet or CSV by its name, CSV compressed if that ends in .gz.
+
+    Returns:
+        Its rows.
+    """
     import pandas as pd
 
     table = pd.DataFrame(item_rows(record, store))
+    if path.suffix == ".parquet":
+        table.to_parquet(path, index=False)
+        return len(table)
     # No time stamp in the archive: the same items give the same bytes.
     how = {"method": "gzip", "mtime": 0} if path.suffix == ".gz" else None
     table.to_csv(path, index=False, lineterminator="\n", compression=how)  # pyright: ignore[reportArgumentType]

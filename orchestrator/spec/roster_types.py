@@ -80,7 +80,8 @@ class RosterModel(Frozen):
         if self.source[0] not in "/.~$":
             raise ValueError(
                 f"{self.source!r} is no local path (which starts with `/`, `.`, `~` or `$`): "
-                "download the model, and give its folder"
+                f"write './{self.source}' if that is a folder here; else download the model, and "
+                "give its folder"
             )
         return self
 

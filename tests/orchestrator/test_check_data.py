@@ -158,6 +158,15 @@ def test_what_a_sweep_excludes_changes_its_training_and_no_benchmark(data):
     assert keys(exclude="excluded.jsonl") == whole
 
 
+def test_manifests_that_are_not_here_are_looked_for_where_a_sweep_would(apollo, data, monkeypatch):
+    lines(data / "own.jsonl", conversation("a.mp4"))
+    monkeypatch.chdir(data.parent)
+    for name in ("own.jsonl", "o*.jsonl"):
+        code, out, _ = apollo("check-data", name, "--root", "data", "--json")
+        assert code == 0
+        assert [(one["manifest"], one["rows"]) for one in json.loads(out)["sets"]] == [(name, 1)]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -166,6 +175,7 @@ def test_what_a_sweep_excludes_changes_its_training_and_no_benchmark(data):
         (("own.jsonl", "--root", "nowhere"), "nowhere is not a folder"),
         (("s.yaml", "own.jsonl"), "s.yaml is a sweep; give it alone"),
         (("bad.jsonl", "own.jsonl", "--root", "."), "bad.jsonl:1: not JSON"),
+        (("own.jsonl", "--root", ".", "--min-seconds", "9", "--max-seconds", "5"), "9 is over"),
     ],
 )
 def test_what_cannot_be_checked_is_one_message_and_exit_2(apollo, data, monkeypatch, words, says):

@@ -139,6 +139,7 @@ def test_parameters_are_counted_from_the_weights_headers(place: Path) -> None:
         ("mode: uniform", "mode: all", "frames: 'all' is not allowed"),
         ("scoring: letters", "scoring: letter", "Did you mean 'letters'?"),
         ('source: "', 'source: "org', "is no local path"),
+        ('source: "', 'source: "models', "write './models"),
         ("regimes:", "sampling: {mode: uniform, frames: 4}, regimes:", "its own `frames`"),
         ("name: others", "name: others\nscale: {}", "scale: unknown key"),
         ("name: others", "name: others\nbase: {}\naxes: {}", "is a sweep; `apollo run`"),

@@ -17,6 +17,7 @@ from tiny_sweeps import (
     write_sweep,
 )
 
+from analysis.table.reading import read_rows
 from apollo_core.errors import BadInput
 from orchestrator.cost.cost import plan_cost, plan_flops
 from orchestrator.cost.planned_memory import plan_memory
@@ -167,6 +168,9 @@ def test_the_score_table_has_categories_and_their_unweighted_mean(sweep, store, 
         "integration",
     }
     assert write_items(record, store, tmp_path / "items.csv.gz") == 8 * 2 * 4
+    assert write_items(record, store, tmp_path / "items.parquet") == 8 * 2 * 4
+    both = [read_rows(tmp_path / f"items.{ending}") for ending in ("csv.gz", "parquet")]
+    assert both[0].to_numpy().tolist() == both[1].to_numpy().tolist()
 
 
 def test_scores_of_nothing_are_bad_input(sweep, store, tmp_path):

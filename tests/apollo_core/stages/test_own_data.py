@@ -10,7 +10,16 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from tiny_chain import SIGLIP, Workshop, contents, evaluation, read_rows, training, write_rows
+from tiny_chain import (
+    SIGLIP,
+    Workshop,
+    contents,
+    evaluation,
+    pretraining,
+    read_rows,
+    training,
+    write_rows,
+)
 from tiny_models import image_encoder, llama
 from transformers import PreTrainedModel
 
@@ -151,3 +160,10 @@ def test_a_benchmark_of_which_too_much_would_be_left_out_stops_the_stage(shop):
     write_rows(Path(shop.locations["bench"]), [ITEM, ITEM | {"id": "r", "video": "gone.mp4"}])
     with pytest.raises(BadData, match="1 of 2 items"):
         shop.run("ruined", evaluation(OWN, bad_media="skip"))
+
+
+def test_captions_that_the_microworlds_encoders_cannot_read_are_named(shop):
+    shop.locations["siglip"] = "micro:siglip"
+    write_rows(shop.folder / "own.jsonl", [ROWS[1] | {"conversations": turns("<image>", "Grey.")}])
+    with pytest.raises(BadData, match=r"sample '2'.*no word of the microworld's language"):
+        shop.run("foreign words", pretraining(SIGLIP, "own"))
