@@ -36,6 +36,15 @@ def without_letters(options: Sequence[str]) -> tuple[str, ...]:
     )
 
 
+def has_letters(options: object) -> bool:
+    """Whether options, as a file has them, are a list with `A. `, `B. ` ... before each."""
+    if not isinstance(options, list) or not options:
+        return False
+    found = [_LETTER.match(each) if isinstance(each, str) else None for each in options]
+    letters = "".join(each[1] if each else "-" for each in found)
+    return letters == ascii_uppercase[: len(options)]
+
+
 def place_of_text(answer: str, options: Sequence[str], *, field: str = "answer") -> int:
     """The place of the one option that is `answer`, surrounding space aside.
 

@@ -17,6 +17,7 @@ from apollo_core.benchmark_files import (
     temp_compass,
     video_mme,
 )
+from apollo_core.benchmark_files.fields import has_letters
 from apollo_core.benchmark_files.rows import KEY, SUFFIXES, VALUE, Placed, Row, rows_of
 from apollo_core.errors import BadInput, DataMissing
 from apollo_core.media.manifest_record import BadRecordError, Item, item_of
@@ -64,6 +65,11 @@ def _has(fields: frozenset[str]) -> Callable[[Row], bool]:
     return lambda row: fields <= row.keys()
 
 
+def _is_own(row: Row) -> bool:
+    """Our own options have no letters: the prompt puts its own, and a second would stand there."""
+    return row.keys() >= _OWN_FIELDS and not has_letters(row["options"])
+
+
 def _is_perception_test(row: Row) -> bool:
     return KEY in row and isinstance(row[VALUE], dict) and perception_test.FIELD in row[VALUE]
 
@@ -77,7 +83,7 @@ def _is_temp_compass(row: Row) -> bool:
 
 # Looked through in this order: the more particular first.
 FORMATS: dict[BenchmarkFormat, FileFormat] = {
-    "items": FileFormat(_by_row(item_of), _has(_OWN_FIELDS)),
+    "items": FileFormat(_by_row(item_of), _is_own),
     "video_mme": FileFormat(_by_row(video_mme.item), _has(video_mme.FIELDS)),
     "mlvu": FileFormat(mlvu.questions, _has(mlvu.FIELDS), not_read=mlvu.OPEN_ENDED),
     "long_video_bench": FileFormat(_by_row(long_video_bench.item), _has(long_video_bench.FIELDS)),

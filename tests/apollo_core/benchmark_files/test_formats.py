@@ -168,6 +168,17 @@ def test_our_own_manifest_stays_what_it_was_and_may_say_groups(tmp_path):
     assert found["manifest"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def test_questions_with_our_fields_and_letters_before_their_options_lose_the_letters(tmp_path):
+    row = {"id": "1", "video": "v.mp4", "question": "?", "answer": "B", "category": "c"}
+    path = tmp_path / "bench.jsonl"
+    path.write_text(json.dumps(row | {"options": ["A. red", "(B) blue"]}))
+    assert format_of(path) == "apollo_bench"
+    (item,) = read_benchmark(path, "apollo_bench")
+    assert (item.id, item.options, item.answer_index) == ("1", ("red", "blue"), 1)
+    path.write_text(json.dumps(row | {"options": ["U. S.", "B. C."]}))
+    assert format_of(path) == "items"
+
+
 def test_media_of_a_public_file_are_its_videos_and_a_folder_counts_every_file(tmp_path):
     paths = publish(tmp_path)
     assert media_of(paths["next_qa"]) == (Medium("video", "videos/4010.mp4"),)
