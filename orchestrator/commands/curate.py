@@ -24,6 +24,12 @@ def curate(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="folder of the benchmark")],
+    questions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MANIFEST", help="the benchmark itself: the chosen questions are written too"
+        ),
+    ] = None,
     item: Annotated[str | None, typer.Option(metavar="COL", help="column of item ids")] = None,
     category: Annotated[
         str | None, typer.Option(metavar="COL", help="column of categories")
@@ -67,6 +73,8 @@ def curate(
     from analysis.benchmarks.curation_files import write_curation
     from analysis.benchmarks.responses import ResponseColumns, read_responses
     from analysis.errors import TableError
+    from orchestrator.files import write_atomically
+    from orchestrator.results.curated_questions import curated_lines, read_questions
 
     columns = ResponseColumns(
         item=item,
@@ -87,6 +95,7 @@ def curate(
         costs=_numbers(costs),
         keep_solvable=keep_solvable,
     )
+    asked = None if questions is None else read_questions(questions)
     try:
         read = read_responses(responses, columns)
         found = choose(read, options)
@@ -96,16 +105,21 @@ def curate(
             "python": platform.python_version(),
             **{name: version(name) for name in ("numpy", "scipy", "pandas")},
         }
+        chosen = found.benchmark
+        lines = None if asked is None else curated_lines(chosen.items, asked)
         page = write_curation(read, found, options, out, provenance=facts)
     except TableError as error:
         raise BadInput(f"curate: {error}") from error
     for line in found.warnings:
         typer.echo(f"warning: {line}", err=True)
-    chosen = found.benchmark
     typer.echo(
         f"Benchmark {chosen.version}: {len(chosen.items)} of {len(read.items)} items,"
         f" {chosen.seconds:g} of {chosen.all_seconds:g} s, chosen by {chosen.rule}"
     )
+    if lines is not None:
+        written = out / f"questions-{chosen.version}.jsonl"
+        write_atomically(written, lines)
+        typer.echo(f"Its questions, for `manifest:` of an evaluation: {written}")
     typer.echo(f"Evidence: {page}")
 
 
