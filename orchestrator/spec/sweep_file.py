@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from apollo_core.errors import BadInput
 from orchestrator.plan.designs import NamedDesign, resolve_designs
 from orchestrator.spec.problems import Problem, refuse
 from orchestrator.spec.sweep_checks import check
@@ -26,10 +27,18 @@ def load_sweep(path: Path) -> Sweep:
     try:
         sweep = Sweep.model_validate(document.content)
     except ValidationError as error:
+        _refuse_roster(path)
         refuse(problems_of(error, Sweep), document, name=str(path))
         raise  # problems_of gives at least one
     checked_designs(sweep, document)
     return sweep
+
+
+def _refuse_roster(path: Path) -> None:
+    from orchestrator.spec.roster_file import is_roster
+
+    if is_roster(path):
+        raise BadInput(f"{path}: is a roster; `apollo evaluate` asks its models")
 
 
 def checked_designs(sweep: Sweep, document: YamlDocument | None = None) -> tuple[NamedDesign, ...]:

@@ -19,6 +19,7 @@ from orchestrator.roster_questions import parameters, questions_of
 from orchestrator.roster_run import run_roster
 from orchestrator.run import RunOptions
 from orchestrator.spec.roster_file import load_roster
+from orchestrator.spec.sweep_file import load_sweep
 from orchestrator.store.gc import orphans
 from orchestrator.store.known_sweep import known_sweep
 from orchestrator.store.store import Store
@@ -153,6 +154,11 @@ def test_a_roster_that_is_wrong_is_refused_with_the_key_and_what_is_allowed(
     path = written(place, tmp_path, lambda text: text.replace(old, new, 1))
     with pytest.raises(BadInput, match=said):
         questions_of(load_roster(path), Store(tmp_path / "store"))
+
+
+def test_a_roster_given_as_a_sweep_is_told_from_one(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is a roster; `apollo evaluate`"):
+        load_sweep(written(place, tmp_path))
 
 
 def test_a_model_that_cannot_be_loaded_is_named_before_anything_starts(
