@@ -200,7 +200,7 @@ def _turns(record: Mapping[str, Any]) -> tuple[Turn, ...]:
         role = ROLES.get(str(turn.get(role_key)))
         if role is None:
             raise BadRecordError(
-                f"{where}.{role_key}: unknown {turn.get(role_key)!r}; {list(ROLES)}"
+                f"{where}.{role_key}: unknown {turn.get(role_key)!r}; allowed: {', '.join(ROLES)}"
             )
         if number == 0 and role == "system":
             asked = 1

@@ -103,4 +103,5 @@ def _tell(checked: Checked) -> None:
         told += f", {len(one.too_long)} too long for the model" if one.too_long else ""
         typer.echo(told)
     total = sum(found.kinds.values())
-    typer.echo(f"{total - len(found.bad)} of {total} media usable")
+    by = " by the listing of their store; none was opened" if checked.only_listed else ""
+    typer.echo(f"{total - len(found.bad)} of {total} media usable{by}")

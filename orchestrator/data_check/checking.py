@@ -86,6 +86,11 @@ class Checked:
         """Whether nothing has to be left out."""
         return not self.found.bad and not any(one.too_long for one in self.sets)
 
+    @property
+    def only_listed(self) -> bool:
+        """Whether media lie in an object store, of which only the listing is looked at."""
+        return is_remote(self.sources.root)
+
     def as_dict(self) -> dict[str, Any]:
         """As JSON values."""
         found = self.found
@@ -96,6 +101,7 @@ class Checked:
         unreadable = found.by_state.get("unreadable", [])
         return {
             "root": str(self.sources.root),
+            "only_listed": self.only_listed,
             "sets": [_set_values(one) for one in self.sets],
             "videos": found.kinds["video"],
             "images": found.kinds["image"],

@@ -81,6 +81,7 @@ def _sections(checked: Checked, pictures: Sequence[Picture], excluded: int) -> I
         f'<p class="lead">{total} media under <code>{escape(str(checked.sources.root))}</code>: '
         f"{found.kinds['video']} videos, {found.kinds['image']} images. "
         + ("All can be used." if not bad else f'<span class="bad">{bad} cannot be used.</span>')
+        + (" Only their store's listing was read; none was opened." if checked.only_listed else "")
         + "</p>"
     )
     yield from _sets(checked)

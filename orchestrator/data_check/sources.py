@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from apollo_core.stages.identity import BenchmarkFormat
 from apollo_core.training_files.places import files_of
 
 SWEEPS = (".yaml", ".yml")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:/")  # a Path has one slash left of a URL's two
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,10 @@ def sources_of(given: Sequence[Path], root: Path | None, store: Path) -> Sources
         return _of_sweep(sweeps[0], store)
     if root is None:
         raise BadInput("--root: give the folder that media paths start from")
+    if _SCHEME.match(str(root)):
+        raise BadInput(
+            "--root: a URL; check a sweep file whose `data.root` it is: its listing is read"
+        )
     if not root.is_dir():
         raise BadInput(f"--root: {root} is not a folder")
     found = [_found(path, root) for path in given]

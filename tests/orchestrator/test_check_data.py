@@ -102,18 +102,22 @@ def test_videos_may_be_too_short_or_too_long(apollo, data):
     assert (code, json.loads(out)["too_long"]) == (1, ["a.mp4"])
 
 
-def test_a_sweep_is_checked_whole_with_the_tokens_of_a_design(apollo, data):
-    lines(data / "own.jsonl", conversation("a.mp4"), conversation("c.png"))
-    lines(data / "bench.jsonl", question("b.mp4"))
-    changes = {
-        "data": {"root": str(data), "sets": {"own": {"manifest": "own.jsonl"}}},
+def of_own(root: str) -> dict[str, Any]:
+    """Changes after which a small sweep trains on `own.jsonl`."""
+    return {
+        "data": {"root": root, "sets": {"own": {"manifest": "own.jsonl"}}},
         "data/pretraining": {"text": "own"},
         "schedules/two-stage/0/data": "own",
         "schedules/two-stage/1/data": "own",
         "base/mixture": "own",
         "axes/mixture": None,
     }
-    sweep = write(data.parent, changes)
+
+
+def test_a_sweep_is_checked_whole_with_the_tokens_of_a_design(apollo, data):
+    lines(data / "own.jsonl", conversation("a.mp4"), conversation("c.png"))
+    lines(data / "bench.jsonl", question("b.mp4"))
+    sweep = write(data.parent, of_own(str(data)))
     code, out, _ = apollo("check-data", sweep, "--design", f"{sweep}:sampling=uniform-8@xs#0",
                           "--store", data.parent / "store", "--json")  # fmt: skip
     assert code == 0
@@ -158,6 +162,17 @@ def test_what_a_sweep_excludes_changes_its_training_and_no_benchmark(data):
     assert keys(exclude="excluded.jsonl") == whole
 
 
+def test_what_was_only_listed_is_not_said_to_have_been_opened(apollo, data):
+    lines(data / "own.jsonl", conversation("a.mp4"), conversation("cut.mp4"))
+    lines(data / "bench.jsonl", question("b.mp4"))
+    sweep = write(data.parent, of_own(f"file://{data}"))
+    out = data.parent / "checked"
+    code, told, _ = apollo("check-data", sweep, "--store", data.parent / "store", "--out", out)
+    assert code == 0
+    assert "3 of 3 media usable by the listing of their store; none was opened" in told
+    assert "none was opened" in (out / "report.html").read_text()
+
+
 def test_manifests_that_are_not_here_are_looked_for_where_a_sweep_would(apollo, data, monkeypatch):
     lines(data / "own.jsonl", conversation("a.mp4"))
     monkeypatch.chdir(data.parent)
@@ -173,6 +188,7 @@ def test_manifests_that_are_not_here_are_looked_for_where_a_sweep_would(apollo, 
         (("own.jsonl",), "--root: give the folder"),
         (("none.jsonl", "--root", "."), "no such manifest"),
         (("own.jsonl", "--root", "nowhere"), "nowhere is not a folder"),
+        (("own.jsonl", "--root", "s3://bucket/x"), "--root: a URL; check a sweep file"),
         (("s.yaml", "own.jsonl"), "s.yaml is a sweep; give it alone"),
         (("bad.jsonl", "own.jsonl", "--root", "."), "bad.jsonl:1: not JSON"),
         (("own.jsonl", "--root", ".", "--min-seconds", "9", "--max-seconds", "5"), "9 is over"),
