@@ -126,7 +126,18 @@ def curate(responses: Responses, options: CurationOptions) -> Curation:
         for name, size in zip(names, sizes, strict=True)
     )
     benchmark = _benchmark(kept, chosen, line, options.rule)
-    return Curation(benchmark, tuple(judged), blind, balance, fit, responses.warnings)
+    warnings = (*responses.warnings, *_alike(kept))
+    return Curation(benchmark, tuple(judged), blind, balance, fit, warnings)
+
+
+def _alike(responses: Responses) -> tuple[str, ...]:
+    scores = responses.right.mean(axis=0)
+    if np.ptp(scores) > 1e-12:
+        return ()
+    return (
+        f"all {len(scores)} models have the same score on these items ({scores[0]:.1%}): nothing"
+        " can be said of which items order models, and any choice is as good",
+    )
 
 
 def _check(responses: Responses, options: CurationOptions) -> None:

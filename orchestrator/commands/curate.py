@@ -112,10 +112,13 @@ def curate(
         raise BadInput(f"curate: {error}") from error
     for line in found.warnings:
         typer.echo(f"warning: {line}", err=True)
+    whole = sum(size for _, size, _ in found.balance)
     typer.echo(
-        f"Benchmark {chosen.version}: {len(chosen.items)} of {len(read.items)} items,"
+        f"Benchmark {chosen.version}: {len(chosen.items)} of {whole} items,"
         f" {chosen.seconds:g} of {chosen.all_seconds:g} s, chosen by {chosen.rule}"
     )
+    if whole < len(read.items):
+        typer.echo(f"{len(read.items) - whole} more items are solved without video and left out")
     if lines is not None:
         written = out / f"questions-{chosen.version}.jsonl"
         write_atomically(written, lines)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -276,3 +277,24 @@ def test_figures_of_an_earlier_benchmark_in_the_folder_are_replaced_and_other_fi
     assert len(list((tmp_path / "figures").glob("*.png"))) == 4
     with pytest.raises(TableError, match="give a folder"):
         write_curation(whole, found, options, tmp_path / "mine.txt", provenance={})
+
+
+def test_models_that_all_have_one_score_are_said_to_tell_nothing(tmp_path: Path):
+    whole = answers(60, 8)
+    same = dataclasses.replace(whole, right=np.repeat(whole.right[:, :1], 8, axis=1))
+    found = curate(same, CurationOptions(splits=2, draws=1, costs=(2.0,), cheaper=2.5))
+    assert "all 8 models have the same score" in found.warnings[-1]
+    page = write_curation(same, found, CurationOptions(), tmp_path / "o", provenance={})
+    assert "the same score" in page.read_text()
+
+
+def test_the_page_counts_the_items_that_were_chosen_from_and_those_left_out(tmp_path: Path):
+    whole = answers(60, 8)
+    seen = np.zeros((60, 8))
+    seen[:20] = 1.0
+    blind = dataclasses.replace(whole, blind={"text": seen})
+    options = CurationOptions(splits=2, draws=1, costs=(2.5,), cheaper=2.5)
+    page = write_curation(blind, curate(blind, options), options, tmp_path / "o", provenance={})
+    assert " of 40 items" in page.read_text()
+    assert "20 more are solved without video and left out" in page.read_text()
+    assert "2.5× cheaper" in page.read_text()
