@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from apollo_core.errors import ApolloError, BadInput
 from orchestrator.engine.decoders_needed import decoders_of
 from orchestrator.engine.engine import refuse_what_never_fits
+from orchestrator.engine.frontier import Frontier
 from orchestrator.engine.ray.cluster import cluster, cluster_capacity, shut_down
 from orchestrator.engine.ray.hand_out import HandOut, Stuck, Tell
 from orchestrator.engine.ray.job import STOP_WITHIN, Job
@@ -31,6 +32,7 @@ from orchestrator.engine.ray.searcher import loss_listener, searcher
 from orchestrator.engine.ray.stopping import leave_words, stop_workers
 from orchestrator.engine.ray.trial import placement, trainable
 from orchestrator.engine.ray.vital_signs import watched
+from orchestrator.store.lease import read_lease
 from orchestrator.store.store import Store
 
 if TYPE_CHECKING:
@@ -92,7 +94,18 @@ def _watched(
     """Of a cluster that others started, others know the processes."""
     if job.address is not None:
         return contextlib.nullcontext()
-    return watched(lambda lost: tell(("no ray", lost)), stopping=stopping)
+    return watched(
+        lambda lost: tell(("no ray", lost)),
+        at_work=lambda: _at_work(job.frontier),
+        stopping=stopping,
+    )
+
+
+def _at_work(frontier: Frontier) -> bool:
+    """Whether any lease of the stages that were handed out is held."""
+    tasks = [frontier.task(key) for key in tuple(frontier.running)]
+    leases = [read_lease(Store(Path(task.store)).attempts_folder(task.key)) for task in tasks]
+    return any(lease is not None and lease.held for lease in leases)
 
 
 def drive(job: Job, tell: Tell, stopping: threading.Event | None = None) -> None:

@@ -5,6 +5,7 @@ The trial itself holds nothing: its head bundle is empty. When it goes, Ray ends
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -172,12 +173,25 @@ class RayGang:
         import ray
 
         self.is_alive = False
-        for rank in self._ranks:
-            ray.kill(rank)
-        here = [place.pid for place in self._places if place.machine == lease.machine()]
+        places = self._places or [None] * self.size
+        here: list[int] = []
+        for rank, place in zip(self._ranks, places, strict=True):
+            if place is not None and place.machine == lease.machine():
+                here.append(place.pid)
+                _kill(place.pid)
+            else:
+                ray.kill(rank)
         until = time.monotonic() + _GONE_WITHIN
         while any(map(psutil.pid_exists, here)) and time.monotonic() < until:
             time.sleep(0.02)
+
+
+def _kill(pid: int) -> None:
+    """End an actor of this machine without Ray, which answers nothing once it lost its head."""
+    with contextlib.suppress(psutil.Error):  # it has ended already
+        process = psutil.Process(pid)
+        if process.name().startswith("ray::"):  # and nobody else got its number
+            process.kill()
 
 
 def _interface_of(address: str) -> str:

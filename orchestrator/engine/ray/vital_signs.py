@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,14 +20,18 @@ _LOOK_EVERY = 0.5
 _VITAL = ("gcs_server", "raylet")
 # Enough for a worker to give its lease back, which takes no Ray.
 _LEAVE_WITHIN = 5.0
+_PAUSE = 0.05
 
 
 @contextlib.contextmanager
-def watched(on_loss: Callable[[str], None], *, stopping: threading.Event) -> Iterator[None]:
+def watched(
+    on_loss: Callable[[str], None], *, at_work: Callable[[], bool], stopping: threading.Event
+) -> Iterator[None]:
     """End this process when the Ray that it started is beyond help.
 
     Args:
         on_loss: told what happened, for a person, before that; in another thread.
+        at_work: whether any stage's lease is held.
         stopping: once it is set, Ray's processes end as they are meant to.
     """
     over = threading.Event()
@@ -39,7 +44,7 @@ def watched(on_loss: Callable[[str], None], *, stopping: threading.Event) -> Ite
             lost = _lost()
             if lost and not is_meant():
                 on_loss(f"its {lost} went away")
-                _ask_workers_to_stop()
+                _ask_workers_to_stop(at_work)
                 # The main thread waits for an answer of Ray's that never comes.
                 os._exit(1)
 
@@ -61,12 +66,21 @@ def _lost() -> str | None:
     return next((kind for kind, _ in node.dead_processes() if kind in _VITAL), None)
 
 
-def _ask_workers_to_stop() -> None:
+def _ask_workers_to_stop(at_work: Callable[[], bool]) -> None:
     """Those that are left: a lease that is given back costs its stage no attempt."""
+    until = time.monotonic() + _LEAVE_WITHIN
     asked: list[psutil.Process] = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
             if process.name().startswith("ray::") or process.cmdline()[0].startswith("ray::"):
                 process.terminate()
                 asked.append(process)
-    psutil.wait_procs(asked, _LEAVE_WITHIN)
+    # Not for their ends: without its `gcs_server` a worker of Ray's comes to none.
+    while at_work() and any(map(_runs, asked)) and time.monotonic() < until:
+        time.sleep(_PAUSE)
+
+
+def _runs(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):  # it is gone
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
