@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from apollo_core.errors import BadData, BadInput
 from apollo_core.training_files.excluded_places import exclusion_place, exclusion_told
+from orchestrator.engine.task import StageTask
 from orchestrator.files import read_json, write_atomically
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.weights import PROVISIONAL
@@ -36,11 +37,29 @@ def check_media(plan: Plan, store: Store, missing: list[str], progress: Progress
     """
     if plan.world is not None or plan.sweep.data.skips_bad_media == "skip":
         return
-    folder = sweep_folder(store, plan.name)
-    known = read_json(folder / "checked-media.json") or {}
     manifests = _manifests(plan, missing, "manifest:")
+    _check_new(manifests, sweep_folder(store, plan.name), plan.media_root, progress)
+
+
+def check_asked_media(
+    tasks: Iterable[StageTask], name: str, store: Store, progress: Progress
+) -> None:
+    """The same of a roster's benchmarks, for the tasks that are not done."""
+    for task in tasks:
+        places = {
+            fingerprint: _Place(location)
+            for fingerprint, location in task.locations.items()
+            if fingerprint.startswith("manifest:")
+        }
+        _check_new(places, sweep_folder(store, name), Path(task.media_root), progress)
+
+
+def _check_new(
+    manifests: Mapping[str, _Place], folder: Path, root: Path, progress: Progress
+) -> None:
+    known = read_json(folder / "checked-media.json") or {}
     new = {name: place for name, place in manifests.items() if name not in known}
-    _refuse_bad_media(new.values(), plan, progress)
+    _refuse_bad_media(new.values(), root, progress)
     if new:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "checked-media.json", _kept(known, new))
@@ -60,7 +79,7 @@ def name_absent_media(plan: Plan, progress: Progress) -> None:
 
     found = _manifests(plan, list(plan.stages), f"{PROVISIONAL}manifest:").values()
     present = [place for place in found if is_at_hand(Path(place.manifest))]
-    _refuse_bad_media(present, plan, progress)
+    _refuse_bad_media(present, plan.media_root, progress)
 
 
 class _Place(NamedTuple):
@@ -70,7 +89,7 @@ class _Place(NamedTuple):
     left_out: str = ""
 
 
-def _refuse_bad_media(places: Iterable[_Place], plan: Plan, progress: Progress) -> None:
+def _refuse_bad_media(places: Iterable[_Place], root: Path, progress: Progress) -> None:
     problems: list[str] = []
     for location, left_out in places:
         from apollo_core.media.check_media import check
@@ -78,15 +97,13 @@ def _refuse_bad_media(places: Iterable[_Place], plan: Plan, progress: Progress) 
 
         exclusion = read_exclusion(*exclusion_told(left_out)) if left_out else None
         with progress.counting(f"checking media of {location}, files") as count:
-            report = check(
-                location, plan.media_root, workers=2, on_progress=count, exclusion=exclusion
-            )
+            report = check(location, root, workers=2, on_progress=count, exclusion=exclusion)
         try:
             report.refuse_bad()
         except BadData as error:
             problems.append(str(error))
     if problems:
-        raise BadInput("\n".join(problems) + " (sweep file: data.bad_media: skip)")
+        raise BadInput("\n".join(problems) + " (`data: {bad_media: skip}`)")
 
 
 def _manifests(plan: Plan, keys: list[str], start: str) -> dict[str, _Place]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from apollo_core.errors import BadInput
 from orchestrator.engine.engine import Engine
+from orchestrator.media_at_hand import check_asked_media
 from orchestrator.roster_questions import questions_of, record_of_roster
 from orchestrator.run import RunOptions, places_of, run_tasks
 from orchestrator.run_summary import RunSummary
@@ -42,6 +43,8 @@ def run_roster(
     if missing:
         _require_loadable(roster, {each.name for each in questions if each.task in missing})
         _make_world(roster, store, progress)
+        if roster.data.microworld is None and roster.data.bad_media != "skip":
+            check_asked_media(missing, roster.name, store, progress)
     store.prepare()
     register(store, record, source)
     stages = {key: Estimate(cpus=task.cpus, gpus=task.gpus) for key, task in tasks.items()}

@@ -173,6 +173,19 @@ def test_a_model_that_cannot_be_loaded_is_named_before_anything_starts(
     assert not (tmp_path / "store").exists()
 
 
+def test_videos_that_cannot_be_shown_are_named_before_a_model_is_loaded(
+    place: Path, tmp_path: Path
+) -> None:
+    (place / "cut.mp4").write_bytes(VIDEO.read_bytes()[:200_000])
+    row = json.loads((place / "bench.jsonl").read_text().splitlines()[0])
+    (place / "hard.jsonl").write_text(json.dumps(row | {"video": "cut.mp4"}))
+    path = written(place, tmp_path, lambda text: text.replace("bench.jsonl", "hard.jsonl"))
+    with pytest.raises(
+        BadInput, match=r"1 of 1 media files.*cut\.mp4 is truncated.*bad_media: skip"
+    ):
+        run(path, Store(tmp_path / "store"))
+
+
 def test_an_audit_takes_a_sweep_and_a_roster_together(place: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     first = written(place, tmp_path)
