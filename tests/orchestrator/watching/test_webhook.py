@@ -10,6 +10,9 @@ from tiny_sweeps import diverging_stage, plan_of, run_tiny, tiny_store, write_sw
 
 from apollo_core.errors import BadInput
 from orchestrator.cli import main
+from orchestrator.engine.outcome import StageOutcome
+from orchestrator.store.sweep_record import record_of
+from orchestrator.watching.notices import Notices
 from orchestrator.watching.webhook import Webhook, end_message, failed_message
 
 FAILURE = {"stage": "sft base@xs#0", "class": "diverged", "message": "loss is NaN at step 7"}
@@ -58,6 +61,17 @@ def test_a_failure_is_told_at_once_and_the_end_at_the_end(server):
     )
     assert posted[1][2]["text"].startswith("demo: 3 done, 1 failed\n- sft base@xs#0")
     assert posted[1][2]["stages"] == {"done": 3, "failed": 1}
+
+
+def test_a_stage_whose_parents_are_made_again_in_the_same_run_is_no_news(server, tmp_path):
+    address, posted = server
+    record = record_of(plan_of(write_sweep(tmp_path), tiny_store(tmp_path)))
+    notices = Notices(record, f"http://{address}/here")
+    key, other, *_ = record.stages
+    notices.take(StageOutcome(key, "failed", "damaged", "what it starts from has to be made again"))
+    notices.take(StageOutcome(other, "failed", "diverged", "loss is NaN"))
+    assert notices.close() is None
+    assert [told["failures"][0]["class"] for _, _, told in posted] == ["diverged"]
 
 
 def test_failures_in_droves_are_one_message(server):
