@@ -155,8 +155,9 @@ def _refuse_ruins(items: Sequence[Item], skipped: Mapping[str, str]) -> None:
     lost = sum(item.video in skipped for item in items)
     if lost > MOST_SKIPPED * len(items):
         raise BadData(
-            f"{lost} of {len(items)} items have videos that cannot be read; the rest would be "
-            f"another benchmark. The first: {next(iter(skipped))}"
+            f"{lost} of {len(items)} items have videos that cannot be read, more than "
+            f"{MOST_SKIPPED:.0%}; the rest would be another benchmark. The first: "
+            f"{next(iter(skipped))}"
         )
 
 
