@@ -61,8 +61,8 @@ def test_a_generated_worlds_fingerprints_are_known_before_it_is_there(tmp_path):
 
 
 def test_the_names_of_a_worlds_manifests_are_those_that_it_writes(tmp_path):
-    few = {"train_videos": 0, "bench_videos": 0, "images": 0, "multi_images": 0, "texts": 1}
-    generate(WorldSpec(**few, corpus=1), tmp_path / "world")
+    spec = WorldSpec(train_videos=0, bench_videos=0, images=0, multi_images=0, texts=1, corpus=1)
+    generate(spec, tmp_path / "world")
     assert {path.name for path in (tmp_path / "world").glob("*.jsonl")} == set(WORLD_MANIFESTS)
 
 
