@@ -66,7 +66,7 @@ bench-data: setup ## decoders beside one another: speed, right frames, memory (u
 bench-world: setup ## what can be told of the microworld's films in principle (1 minute)
 	@$(BIN)/python tests/benchmarks/world_probes.py
 
-bench-orchestrator: setup ## makespan, overhead beside plain Ray Tune, sharing, tracking (about 15 minutes)
+bench-orchestrator: setup ## makespan, overhead beside plain Ray Tune, sharing, tracking (about 20 minutes)
 	@$(BIN)/python tests/benchmarks/orchestrating.py
 
 bench-zoo: setup ## train the microworld's zoo at full size, and probe what it learned (about 30 minutes)

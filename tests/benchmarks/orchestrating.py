@@ -1,10 +1,10 @@
 """What the orchestrator saves and what it costs, in four tables.
 
-    make bench-orchestrator        # about 15 minutes on two quiet cores
+    make bench-orchestrator        # about 20 minutes on two quiet cores
 
 - sharing: what stages that variants have in common save in each study that is shipped;
 - makespan: simulated clusters, handed out by the scheduler that runs real sweeps;
-- overhead: time outside training, and `apollo run` beside plain Ray Tune on a smaller demo;
+- overhead: time outside training, and `apollo run` beside plain Ray Tune on the demo;
 - tracking: what the MLflow view costs beside stages of 10 s.
 """
 
@@ -51,7 +51,7 @@ def sharing() -> Iterator[str]:
 def overhead(quick: bool) -> Iterator[str]:
     """Time outside training, and the peer."""
     stages, seconds = (20, 1.0) if quick else (100, 10.0)
-    yield from orchestrator_overhead.told(stages=stages, seconds=seconds)
+    yield from orchestrator_overhead.told(stages=stages, seconds=seconds, quick=quick)
 
 
 def tracking(quick: bool) -> Iterator[str]:

@@ -131,8 +131,8 @@ def compared(sweep: Path, *, slots: int = 2) -> Compared:
     return Compared(len(plan.variants), len(plan.stages) - len(parts), separate, *seconds)
 
 
-def told(*, stages: int, seconds: float, slots: int = 2) -> Iterator[str]:
-    """The figures, a line each, as they are known."""
+def told(*, stages: int, seconds: float, slots: int = 2, quick: bool = False) -> Iterator[str]:
+    """The figures, a line each, as they are known; `quick` compares on a smaller demo."""
     short = timed(stages=stages, seconds=0.0, slots=slots)
     yield (
         f"outside training: {short.outside:.3f} s a stage ({short.stages} stages of no length, "
@@ -144,10 +144,12 @@ def told(*, stages: int, seconds: float, slots: int = 2) -> Iterator[str]:
         f"{seconds:g} s on {slots} slots; {long.over_with_start:.1%} with the start of Ray"
     )
     with tempfile.TemporaryDirectory() as folder:
-        both = compared(smaller_demo(DEMO, Path(folder)), slots=slots)
+        sweep = smaller_demo(DEMO, Path(folder)) if quick else DEMO
+        both = compared(sweep, slots=slots)
     yield (
-        f"a smaller demo, {both.variants} variants, their parts pretrained beforehand: apollo run "
-        f"{both.ours:.0f} s ({both.stages} stages), plain Ray Tune {both.plain:.0f} s "
+        f"{'a smaller' if quick else 'the'} demo, {both.variants} variants, their parts "
+        f"pretrained beforehand: apollo run {both.ours:.0f} s ({both.stages} stages), "
+        f"plain Ray Tune {both.plain:.0f} s "
         f"({both.separate} stages): {both.plain / both.ours:.2f} times as long"
     )
 

@@ -1,4 +1,4 @@
-"""A sweep of the demo's kind that plain Ray Tune, too, finishes in two minutes on two cores."""
+"""A sweep of the demo's kind that plain Ray Tune, too, finishes in a minute or two: for a look."""
 
 from __future__ import annotations
 
