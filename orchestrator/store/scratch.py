@@ -1,7 +1,7 @@
 """The temporary folder of one run: removed at its end, and by the next run if it was killed.
 
-A folder is in use as long as a process holds the lock on a file in it. The kernel gives the lock
-back when that process ends, however it ends; a process id would not do, since containers that share
+A folder is in use as long as a process holds a lock on a file in it. The kernel gives a lock
+back when its process ends, however it ends; a process id would not do, since containers that share
 a folder for temporary files number their processes apart.
 """
 
@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 _PREFIX = "apollo-"
 _LOCK = ".apollo-run"
@@ -35,13 +36,27 @@ def scratch_folder(*, longest: int) -> Iterator[Path]:
     # Renamed once it is locked: under its name there is never a folder that looks left behind.
     making = Path(tempfile.mkdtemp(prefix=f".{_PREFIX}", dir=parent))
     with (making / _LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_SH)
         folder = making.rename(parent / making.name.removeprefix("."))
         try:
             yield folder
         finally:
             _remove(folder, patience=_PATIENCE)
             remove_leftovers(parent)  # what was still being written to at the beginning
+
+
+def keep_in_use(folder: Path) -> IO[str]:
+    """Hold a folder for another process too, which may outlive the one that made it.
+
+    Args:
+        folder: made by `scratch_folder`.
+
+    Returns:
+        What holds it, as long as it is open.
+    """
+    lock = (folder / _LOCK).open("r+")
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    return lock
 
 
 def remove_leftovers(parent: Path) -> None:

@@ -17,6 +17,8 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -33,6 +35,7 @@ from orchestrator.engine.ray.stopping import leave_words, stop_workers
 from orchestrator.engine.ray.trial import placement, trainable
 from orchestrator.engine.ray.vital_signs import watched
 from orchestrator.store.lease import read_lease
+from orchestrator.store.scratch import keep_in_use
 from orchestrator.store.store import Store
 
 if TYPE_CHECKING:
@@ -56,11 +59,14 @@ def main() -> None:
             channel.flush()
 
     job: Job = pickle.load(sys.stdin.buffer)
-    stopping = threading.Event()
-    threading.Thread(target=_stop_with_parent, args=(job, stopping), daemon=True).start()
+    stopping, stopped = threading.Event(), threading.Event()
+    stop = partial(_stop_with_parent, job, stopping, stopped)
+    threading.Thread(target=stop, daemon=True).start()
     code = 0
     try:
-        _do(job, tell, stopping)
+        # Its parent may be killed, and the next run is not to clear away what is still written to.
+        with keep_in_use(job.temporary):
+            _do(job, tell, stopping, stopped)
     except Exception:
         traceback.print_exc()
         code = 1
@@ -68,7 +74,7 @@ def main() -> None:
     os._exit(code)
 
 
-def _do(job: Job, tell: Tell, stopping: threading.Event) -> None:
+def _do(job: Job, tell: Tell, stopping: threading.Event, stopped: threading.Event) -> None:
     connected = False
     try:
         with cluster(job.address, job.cpus, job.temporary):
@@ -81,6 +87,10 @@ def _do(job: Job, tell: Tell, stopping: threading.Event) -> None:
             except Stuck as error:
                 # Told at once: the end of such a Ray may be long in coming.
                 tell(("no ray", str(error)))
+            finally:
+                # Ray ends what is left of a job's workers, in the midst of giving leases back.
+                if stopping.is_set():
+                    stopped.wait(STOP_WITHIN)
     except BadInput as error:
         tell(("refused", str(error)))
     except ApolloError as error:
@@ -96,14 +106,14 @@ def _watched(
         return contextlib.nullcontext()
     return watched(
         lambda lost: tell(("no ray", lost)),
-        at_work=lambda: _at_work(job.frontier),
+        at_work=lambda: _at_work(job.frontier.running, job.frontier),
         stopping=stopping,
     )
 
 
-def _at_work(frontier: Frontier) -> bool:
-    """Whether any lease of the stages that were handed out is held."""
-    tasks = [frontier.task(key) for key in tuple(frontier.running)]
+def _at_work(keys: Iterable[str], frontier: Frontier) -> bool:
+    """Whether any lease of these stages is held."""
+    tasks = [frontier.task(key) for key in tuple(keys)]
     leases = [read_lease(Store(Path(task.store)).attempts_folder(task.key)) for task in tasks]
     return any(lease is not None and lease.held for lease in leases)
 
@@ -171,15 +181,18 @@ def _own_stdout() -> BinaryIO:
     return channel
 
 
-def _stop_with_parent(job: Job, stopping: threading.Event) -> None:
+def _stop_with_parent(job: Job, stopping: threading.Event, stopped: threading.Event) -> None:
     sys.stdin.buffer.read()
+    handed_out = tuple(job.frontier.running)
     stopping.set()
     # Whatever hangs: a cluster without its head answers nothing.
     threading.Timer(STOP_WITHIN, os._exit, (1,)).start()
     with contextlib.suppress(Exception):
         # Once they are gone, Tune has nothing left to do and this process ends by itself.
-        stop_workers(within=STOP_WITHIN * 2 / 3)
+        at_work = partial(_at_work, handed_out, job.frontier)
+        stop_workers(within=STOP_WITHIN * 2 / 3, at_work=at_work)
         leave_words(job.frontier)
+        stopped.set()
         time.sleep(_TUNE_ENDS_WITHIN)
         shut_down()
         os._exit(1)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +15,32 @@ from orchestrator.store.cause_of_death import leave_word
 from orchestrator.store.retries import PREEMPTED
 from orchestrator.store.store import Store
 
+# Tune may be about to start a worker for a stage that it was given before.
+_QUIET_FOR = 0.5
 
-def stop_workers(*, within: float) -> None:
+
+def stop_workers(*, within: float, at_work: Callable[[], bool]) -> None:
     """Send SIGTERM to this driver's workers and wait until they are gone.
 
     Left to Ray they are killed, and whoever wants their stages next waits for leases to go stale.
 
     Args:
         within: seconds after which not to wait any longer.
+        at_work: whether any of their leases is held. To Ray a worker is gone before it is.
     """
     import ray
 
     until = time.monotonic() + within
     here = ray.get_runtime_context().get_node_id()
     asked: dict[str, object] = {}
-    # One that was starting when the first look was taken is asked later.
-    while (alive := _alive()) and time.monotonic() < until:
-        for actor in alive:
-            if actor["ActorID"] in asked:
+    quiet = time.monotonic()
+    while time.monotonic() < min(until, quiet + _QUIET_FOR):
+        living = _living()
+        if living or at_work():
+            quiet = time.monotonic()
+        for actor in living:
+            # One that is still starting is asked as soon as it can be.
+            if actor["State"] != "ALIVE" or actor["ActorID"] in asked:
                 continue
             node, pid = actor["Address"]["NodeID"], actor["Pid"]
             # What is kept of another machine's answer keeps Ray from dropping the question.
@@ -51,7 +60,7 @@ def leave_words(frontier: Frontier) -> None:
                 leave_word(attempts, PREEMPTED, "its run was stopped, and its worker was ended")
 
 
-def _alive() -> list[dict[str, Any]]:
+def _living() -> list[dict[str, Any]]:
     import ray
     from ray._private import state  # the public way needs the dashboard, which a cluster may lack
 
@@ -59,7 +68,7 @@ def _alive() -> list[dict[str, Any]]:
     return [
         actor
         for actor in state.actors().values()
-        if actor["JobID"] == job and actor["State"] == "ALIVE"
+        if actor["JobID"] == job and actor["State"] != "DEAD"
     ]
 
 
