@@ -20,7 +20,8 @@ from apollo_core.stages.identity import BenchmarkFormat
 from apollo_core.training_files.held_media import held
 from orchestrator.files import read_json, write_atomically
 from orchestrator.remote_sets import is_packed, remote_files, unpack_set
-from orchestrator.spec.sweep_types import Data, Sweep
+from orchestrator.spec.data_types import Data
+from orchestrator.spec.sweep_types import Sweep
 
 _SEEN = "seen.json"
 _THREADS = 16

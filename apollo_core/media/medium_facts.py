@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Literal
@@ -16,6 +14,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from apollo_core.errors import BadData, DecodeFailed
+from apollo_core.in_order import in_order
 from apollo_core.media.decoding import DEADLINE_S, Decoder
 from apollo_core.media.images import read_image
 from apollo_core.media.manifest_record import Medium, MediumKind
@@ -93,7 +92,7 @@ def look_at(
     with ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
         for _ in range(workers):
             idle.put(stack.enter_context(Decoder(deadline_s=deadline_s)))
-        yield from _in_order(pool, look, media, most=_AHEAD * workers)
+        yield from in_order(pool, look, media, most=_AHEAD * workers)
 
 
 def content_hash(root: Path, name: str) -> str:
@@ -137,23 +136,3 @@ def _picture(decoder: Decoder, file: Path) -> dict[str, Any]:
     read_image(file, size=PROBE_SIZE)
     with Image.open(file) as image:
         return {"width": image.width, "height": image.height, "frames": 1}
-
-
-def _in_order(
-    pool: ThreadPoolExecutor,
-    look: Callable[[Medium], Facts],
-    media: Iterable[Medium],
-    *,
-    most: int,
-) -> Iterator[Facts]:
-    """`pool.map` that holds no more than `most` results: a million futures are a gigabyte."""
-    coming = iter(media)
-    running: deque[Future[Facts]] = deque(pool.submit(look, each) for each in islice(coming, most))
-    try:
-        while running:
-            done = running.popleft().result()
-            running.extend(pool.submit(look, each) for each in islice(coming, 1))
-            yield done
-    finally:
-        for future in running:
-            future.cancel()

@@ -149,15 +149,13 @@ class TrainIdentity(Frozen):
         return -(-self.samples // self.batch_size)
 
 
-class EvaluateIdentity(Frozen):
+class _Asking(Frozen):
     """One benchmark in one or more regimes, scored by one rule.
 
     `rotations`: each question is asked with its options in this many cyclic orders, and an option's
     score is its mean over them. `format`: of the benchmark's file.
     """
 
-    kind: Literal["evaluate"] = "evaluate"
-    model: ModelIdentity
     seed: NonNegativeInt
     sampling: Sampling
     benchmark: str
@@ -171,7 +169,14 @@ class EvaluateIdentity(Frozen):
     decoder: DecoderName = DEFAULT_DECODER
 
 
-class ExternalIdentity(Frozen):
+class EvaluateIdentity(_Asking):
+    """A model that the sweep trained, on one benchmark."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    model: ModelIdentity
+
+
+class ExternalIdentity(_Asking):
     """A model of somebody else on one benchmark, asked as `EvaluateIdentity` asks ours.
 
     `sampling` has clips of one frame. `frame_side`: the long side, in pixels, at which whole frames
@@ -180,19 +185,8 @@ class ExternalIdentity(Frozen):
 
     kind: Literal["external"] = "external"
     model: Part
-    seed: NonNegativeInt
-    sampling: Sampling
     frames_as: FramesAs
     frame_side: PositiveInt
-    benchmark: str
-    regimes: Annotated[tuple[Regime, ...], Field(min_length=1)]
-    scoring: Scoring
-    prompt: Prompt
-    bad_media: BadMedia = "stop"
-    precision: Precision = "float32"
-    rotations: Annotated[int, Field(ge=1, le=26)] = 1
-    format: BenchmarkFormat = "items"
-    decoder: DecoderName = DEFAULT_DECODER
 
 
 StageIdentity = Annotated[

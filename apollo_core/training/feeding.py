@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from apollo_core.batch import Batch, collate
 from apollo_core.errors import BadData, DecodeFailed
+from apollo_core.in_order import in_order
 from apollo_core.media.manifest_record import Sample
 from apollo_core.media.reader import MediaReader, Shown
 from apollo_core.stages.identity import MOST_SKIPPED, BadMedia
@@ -168,7 +169,7 @@ class Feeder:
         with ThreadPoolExecutor(self._threads, thread_name_prefix="reading") as pool:
 
             def side_by_side(read: Callable[[S], T], of: Iterable[S]) -> Iterator[T]:
-                return _in_order(pool, read, of, most=2 * self._threads)
+                return in_order(pool, read, of, most=2 * self._threads)
 
             yield from self._windows(side_by_side, batch_size, micro_batch, first)
 
@@ -289,19 +290,3 @@ def place_media(turns: Sequence[tuple[str, str]], written: Sequence[str]) -> lis
 def _first_mark(text: str) -> str | None:
     found = [(at, mark) for mark in ("<video>", "<image>") if (at := text.find(mark)) >= 0]
     return min(found)[1] if found else None
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, function: Callable[[S], T], items: Iterable[S], *, most: int
-) -> Iterator[T]:
-    """`pool.map` that holds no more than `most` results."""
-    coming = iter(items)
-    running: deque[Future[T]] = deque(pool.submit(function, item) for item in islice(coming, most))
-    try:
-        while running:
-            done = running.popleft().result()
-            running.extend(pool.submit(function, item) for item in islice(coming, 1))
-            yield done
-    finally:
-        for future in running:
-            future.cancel()

@@ -9,9 +9,11 @@ import hashlib
 import json
 import os
 import weakref
+from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from copy import copy
 from pathlib import Path
 from typing import overload
 
@@ -27,7 +29,29 @@ from apollo_core.training_files.places import PACKED, Kind, files_of, kind_of
 from apollo_core.training_files.unpacked import Unpacked, sample_in, unpack, unpacked_beside
 
 
-class Conversations(Sequence[Sample]):
+class Samples(Sequence[Sample], ABC):
+    """Samples that are read when they are asked for, by their place."""
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Sample]: ...
+
+    def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
+        """Raises `BadData` where the file was changed since it was checked."""
+        if isinstance(index, slice):
+            return tuple(self[each] for each in range(*index.indices(len(self))))
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        return self._read(index % len(self))
+
+    @abstractmethod
+    def _read(self, row: int) -> Sample:
+        """The sample of a row that there is."""
+
+
+class Conversations(Samples):
     """A set that was checked from its first row to its last.
 
     Threads may share one.
@@ -54,19 +78,7 @@ class Conversations(Sequence[Sample]):
     def __len__(self) -> int:
         return len(self.turns)
 
-    @overload
-    def __getitem__(self, index: int) -> Sample: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Sample]: ...
-
-    def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
-        """Raises `BadData` where the file was changed since it was checked."""
-        if isinstance(index, slice):
-            return tuple(self[each] for each in range(*index.indices(len(self))))
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        row = index % len(self)
+    def _read(self, row: int) -> Sample:
         number = row if self._numbers is None else int(self._numbers[row])
         place = bisect_right(self._first, number) - 1
         raw = os.pread(self._open[place], int(self._length[row]), int(self._start[row]))
@@ -90,8 +102,7 @@ class Conversations(Sequence[Sample]):
         )
         if kept.all():
             return self
-        left = object.__new__(Conversations)
-        left.__dict__ |= self.__dict__
+        left = copy(self)
         left._start, left._length = self._start[kept], self._length[kept]
         left.turns = self.turns[kept]
         left.blocks = None if self.blocks is None else self.blocks[kept]
@@ -203,7 +214,7 @@ def of_each_length(samples: Sequence[Sample]) -> Iterable[Sample]:
     return {len(sample.turns): sample for sample in samples}.values()
 
 
-class Joined(Sequence[Sample]):
+class Joined(Samples):
     """Sets one behind the other.
 
     Attributes:
@@ -218,18 +229,7 @@ class Joined(Sequence[Sample]):
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    @overload
-    def __getitem__(self, index: int) -> Sample: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Sample]: ...
-
-    def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
-        if isinstance(index, slice):
-            return tuple(self[each] for each in range(*index.indices(len(self))))
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        row = index % len(self)
+    def _read(self, row: int) -> Sample:
         place = bisect_right(self._ends, row)
         return self._sets[place][row - (self._ends[place] - len(self._sets[place]))]
 

@@ -20,7 +20,8 @@ from orchestrator.engine.decoders_needed import lack_of, mend_of
 from orchestrator.plan.graph import build_plan
 from orchestrator.plan.plan import Plan
 from orchestrator.remote_sets import remote_files
-from orchestrator.spec.sweep_types import Data, Sweep
+from orchestrator.spec.data_types import Data
+from orchestrator.spec.sweep_types import Sweep
 from orchestrator.store.store import Store
 
 _HUB = re.compile(r"^\S+: [\w.-]+/[\w.-]+@\S+$")

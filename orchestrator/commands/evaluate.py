@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.commands.clean_stop import stop_cleanly
-from orchestrator.commands.options import DEFAULT_STORE, StorePath
+from orchestrator.commands.options import (
+    DEFAULT_STORE,
+    Address,
+    Engine,
+    RetryFailed,
+    Ship,
+    StorePath,
+)
 
 if TYPE_CHECKING:
     from orchestrator.store.store import Store
@@ -20,23 +27,10 @@ def evaluate(
         Path, typer.Argument(metavar="ROSTER", help="models and what they are asked (YAML)")
     ],
     *,
-    address: Annotated[
-        str | None,
-        typer.Option("--address", help="a running Ray cluster; else one is started here"),
-    ] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="try failed stages again, whatever their class")
-    ] = False,
-    ship: Annotated[
-        bool,
-        typer.Option(
-            "--ship/--no-ship", help="send this code to the cluster, or run what it has installed"
-        ),
-    ] = True,
-    engine: Annotated[
-        Literal["ray", "local"],
-        typer.Option("--engine", help="local: one stage after another, in this process"),
-    ] = "ray",
+    address: Address = None,
+    retry_failed: RetryFailed = False,
+    ship: Ship = True,
+    engine: Engine = "ray",
     items: Annotated[
         Path | None,
         typer.Option(

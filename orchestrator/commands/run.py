@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from orchestrator.commands.clean_stop import stop_cleanly
 from orchestrator.commands.gpu_memory import GpuMemory, gpu_bytes
-from orchestrator.commands.options import DEFAULT_STORE, StorePath, SweepPath
+from orchestrator.commands.options import (
+    DEFAULT_STORE,
+    Address,
+    Engine,
+    RetryFailed,
+    Ship,
+    StorePath,
+    SweepPath,
+)
 
 # A script may start the cluster's head just before the run.
 _RAY_STARTS_WITHIN = 20.0
@@ -17,10 +25,7 @@ _RAY_STARTS_WITHIN = 20.0
 def run(
     sweep: SweepPath,
     *,
-    address: Annotated[
-        str | None,
-        typer.Option("--address", help="a running Ray cluster; else one is started here"),
-    ] = None,
+    address: Address = None,
     tracking_uri: Annotated[
         str | None,
         typer.Option("--tracking-uri", help="an MLflow server; else <store>/mlflow.db"),
@@ -28,19 +33,9 @@ def run(
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="ID", help="this replicate; repeatable")
     ] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="try failed stages again, whatever their class")
-    ] = False,
-    ship: Annotated[
-        bool,
-        typer.Option(
-            "--ship/--no-ship", help="send this code to the cluster, or run what it has installed"
-        ),
-    ] = True,
-    engine: Annotated[
-        Literal["ray", "local"],
-        typer.Option("--engine", help="local: one stage after another, in this process"),
-    ] = "ray",
+    retry_failed: RetryFailed = False,
+    ship: Ship = True,
+    engine: Engine = "ray",
     notify: Annotated[
         str | None,
         typer.Option(

@@ -11,7 +11,7 @@ from apollo_core.stages.identity import BenchmarkFormat
 from apollo_core.training_files.excluded_places import exclusion_location, exclusion_place
 from orchestrator.canonical import digest
 from orchestrator.plan.weights import PROVISIONAL
-from orchestrator.spec.sweep_types import Data
+from orchestrator.spec.data_types import Data
 
 # What `apollo_core.microworld.world.generate` writes; a test compares.
 WORLD_MANIFESTS = (

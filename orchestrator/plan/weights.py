@@ -22,8 +22,9 @@ from apollo_core.encoders.checkpoint_files import (
 )
 from apollo_core.geometry import LlmGeometry, VisionGeometry
 from apollo_core.microworld import parts
+from orchestrator.spec.data_types import expand
 from orchestrator.spec.problems import nearest
-from orchestrator.spec.sweep_types import ModelSource, expand
+from orchestrator.spec.sweep_types import ModelSource
 
 MICRO = "micro:"
 LLM_FAMILY = "causal-lm"

@@ -17,15 +17,9 @@ from apollo_core.frozen import Frozen
 from apollo_core.media.video_file import DEFAULT_DECODER, DecoderName
 from apollo_core.microworld.spec import WorldSpec
 from apollo_core.stages.identity import BadMedia, FramesAs
+from orchestrator.spec.data_types import Data, expand
 from orchestrator.spec.schedule_types import Name
-from orchestrator.spec.sweep_types import (
-    Data,
-    Evaluation,
-    ExecutionBlock,
-    ModelSize,
-    Resources,
-    expand,
-)
+from orchestrator.spec.sweep_types import Evaluation, ExecutionBlock, ModelSize, Resources
 
 
 class UniformFrames(Frozen):

@@ -12,7 +12,6 @@ equal to the byte.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import shutil
 import tempfile
@@ -21,65 +20,39 @@ from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 
+from one_variant import RunVariant, run_variant, variant_parser
+
 from apollo_core.features.feature_cache import FeatureCache
-from apollo_core.features.feature_use import FeatureUse
-from apollo_core.stages.context import StageContext
-from apollo_core.stages.run import run_stage
-from orchestrator.cost.cost import plan_flops
-from orchestrator.cost.feature_bytes import plan_features
-from orchestrator.cost.speeds import measure_speeds
-from orchestrator.engine.local_engine import LocalEngine
-from orchestrator.plan.graph import build_plan
-from orchestrator.plan.plan import Plan, StageNode
-from orchestrator.run import RunOptions, run_sweep
-from orchestrator.spec.sweep_file import load_sweep
-from orchestrator.store.store import Store
-from orchestrator.watching.progress import make_progress
+from orchestrator.plan.plan import StageNode
 
 WAYS = ("online", "cold", "warm")
 
 
 def main() -> None:
     """Run and print."""
-    asked = _arguments()
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store((asked.store or Path(folder) / "store").absolute())
-        plan = build_plan(load_sweep(asked.sweep), store=store.root)
-        variant = plan.variant(asked.variant or plan.variants[0].id)
-        run_sweep(
-            plan,
-            store,
-            source=asked.sweep.read_text(encoding="utf-8"),
-            engine=LocalEngine(),
-            options=RunOptions(only=(variant.id,), one_at_a_time=True),
-            progress=make_progress(),
-        )
-        flops = plan_flops(plan)
-        kept = plan_features(plan, measure_speeds(plan, flops, store=store.root))
+    parser = variant_parser(__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    with run_variant(asked) as variant:
         print(f"{variant.id}; seconds, median of {asked.rounds}")
         print(f"{'stage':<12}{''.join(f'{way:>9}' for way in WAYS)}   online / warm  hits")
-        for key in variant.stages:
-            if key in kept.uses:
-                _compare(
-                    plan.stages[key],
-                    kept.use(f"{folder}/features")[key],
-                    plan=plan,
-                    store=store,
-                    rounds=asked.rounds,
-                )
+        for node in variant.nodes:
+            if node.key in variant.uses:
+                _compare(node, variant, rounds=asked.rounds)
 
 
-def _compare(node: StageNode, use: FeatureUse, *, plan: Plan, store: Store, rounds: int) -> None:
+def _compare(node: StageNode, variant: RunVariant, *, rounds: int) -> None:
+    use = variant.uses[node.key]
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     left: set[str] = set()
     hits = 0.0
-    _run(node, None, plan, store)  # imports, decoded frames
+    _run(node, None, variant)  # imports, decoded frames
     for _ in range(rounds):
         shutil.rmtree(use.folder, ignore_errors=True)
         for way in WAYS:
             cache = None if way == "online" else FeatureCache(use)
             began = time.perf_counter()
-            left.add(_run(node, cache, plan, store))
+            left.add(_run(node, cache, variant))
             seconds[way].append(time.perf_counter() - began)
             if cache is not None:
                 hits = cache.hits / (cache.hits + cache.misses)
@@ -90,20 +63,10 @@ def _compare(node: StageNode, use: FeatureUse, *, plan: Plan, store: Store, roun
     print(f"{node.label:<12}{columns}   {ratio:>13.2f}  {hits:.0%}", flush=True)
 
 
-def _run(node: StageNode, cache: FeatureCache | None, plan: Plan, store: Store) -> str:
+def _run(node: StageNode, cache: FeatureCache | None, variant: RunVariant) -> str:
     """Run a stage; a digest of the files that it leaves."""
     with tempfile.TemporaryDirectory() as folder:
-        context = StageContext(
-            out=Path(folder),
-            parents={role: store.result(key) for role, key in node.parents.items()},
-            chain=store.chain(node.parents.get("previous")),
-            locations=node.locations,
-            media_root=plan.media_root,
-            execution=plan.sweep.execution.execution,
-            report=_unheard,
-            features=cache,
-        )
-        run_stage(node.identity, context)
+        variant.again(node, Path(folder), features=cache, report=_unheard)
         digest = hashlib.sha256()
         for path in sorted(Path(folder).iterdir()):
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
@@ -112,15 +75,6 @@ def _run(node: StageNode, cache: FeatureCache | None, plan: Plan, store: Store) 
 
 def _unheard(_: Mapping[str, object]) -> None:
     """Nobody watches."""
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("sweep", type=Path, nargs="?", default=Path("sweeps/demo.yaml"))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--variant", help="id of a replicate; absent = the first")
-    parser.add_argument("--store", type=Path, help="keeps what is run once; absent = a passing one")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

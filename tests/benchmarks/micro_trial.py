@@ -11,30 +11,18 @@ the profiler, which costs itself time: `profiled / plain` says how much.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from one_variant import RunVariant, run_variant, variant_parser
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile
 
 from apollo_core.features.feature_cache import FeatureCache
-from apollo_core.features.feature_use import FeatureUse
-from apollo_core.stages.context import StageContext
-from apollo_core.stages.run import run_stage
-from orchestrator.cost.cost import plan_flops
-from orchestrator.cost.feature_bytes import plan_features
-from orchestrator.cost.speeds import measure_speeds
-from orchestrator.engine.local_engine import LocalEngine
-from orchestrator.plan.graph import build_plan
-from orchestrator.plan.plan import Plan, StageNode
-from orchestrator.run import RunOptions, run_sweep
-from orchestrator.spec.sweep_file import load_sweep
-from orchestrator.store.store import Store
-from orchestrator.watching.progress import make_progress
+from orchestrator.plan.plan import StageNode
 
 MOST_NAMED = 8
 FEWEST_STEPS = 10
@@ -59,35 +47,21 @@ class Steps:
 
 def main() -> None:
     """Run and print."""
-    asked = _arguments()
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store((asked.store or Path(folder) / "store").absolute())
-        plan = build_plan(load_sweep(asked.sweep), store=store.root)
-        variant = plan.variant(asked.variant or plan.variants[0].id)
-        run_sweep(
-            plan,
-            store,
-            source=asked.sweep.read_text(encoding="utf-8"),
-            engine=LocalEngine(),
-            options=RunOptions(only=(variant.id,), one_at_a_time=True),
-            progress=make_progress(),
-        )
-        kept = plan_features(plan, measure_speeds(plan, plan_flops(plan), store=store.root))
-        uses = kept.use(f"{folder}/features")
-        for key in variant.stages:
-            if plan.stages[key].identity.kind == "train":
-                _tell(plan.stages[key], uses.get(key), plan=plan, store=store)
+    with run_variant(variant_parser(__doc__).parse_args()) as variant:
+        for node in variant.nodes:
+            if node.identity.kind == "train":
+                _tell(node, variant)
 
 
-def _tell(node: StageNode, use: FeatureUse | None, *, plan: Plan, store: Store) -> None:
-    _run(node, use, plan, store)
-    plain = _run(node, use, plan, store)
+def _tell(node: StageNode, variant: RunVariant) -> None:
+    _run(node, variant)
+    plain = _run(node, variant)
     if len(plain.times) < FEWEST_STEPS:
         print(f"\n{node.label}: too few steps to tell")
         return
     with profile(activities=[ProfilerActivity.CPU], acc_events=True) as found:
         began = time.perf_counter()
-        profiled = _run(node, use, plan, store)
+        profiled = _run(node, variant)
     events = [event for event in found.events() or () if not event.is_async]
     roots, names = _roots(events)
     first = (profiled.times[0] - began) * 1e6
@@ -114,30 +88,18 @@ def _roots(events: Iterable[FunctionEvent]) -> tuple[list[FunctionEvent], Counte
     return [event for event in roots if event.thread == busiest], names
 
 
-def _run(node: StageNode, use: FeatureUse | None, plan: Plan, store: Store) -> Steps:
+def _run(node: StageNode, variant: RunVariant) -> Steps:
     """Run a stage; when its steps were."""
     steps = Steps()
+    use = variant.uses.get(node.key)
     with tempfile.TemporaryDirectory() as folder:
-        context = StageContext(
-            out=Path(folder),
-            parents={role: store.result(key) for role, key in node.parents.items()},
-            chain=store.chain(node.parents.get("previous")),
-            locations=node.locations,
-            media_root=plan.media_root,
-            execution=plan.sweep.execution.execution,
-            report=steps,
+        variant.again(
+            node,
+            Path(folder),
             features=None if use is None else FeatureCache(use),
+            report=steps,
         )
-        run_stage(node.identity, context)
     return steps
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("sweep", type=Path, nargs="?", default=Path("sweeps/demo.yaml"))
-    parser.add_argument("--variant", help="id of a replicate; absent = the first")
-    parser.add_argument("--store", type=Path, help="keeps what is run once; absent = a passing one")
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ Three figures, all with the Ray engine on this machine:
 - seconds outside training for each stage, on warm workers: many stages that take no time;
 - wall time beside the ideal, (sum of stage times) / slots, of stages of known length;
 - `apollo run` beside plain Ray Tune grid search with `MLflowLoggerCallback` on the same variants
-  (`plain_tune.py`), one after the other in the same run. It is a smaller sweep of the demo's kind
-  (`smaller_demo.py`). Data and pretrained parts are made beforehand and given to both, since a
-  study starts from published weights: what is compared is aligning, tuning and evaluating.
+  (`plain_tune.py`), one after the other in the same run: the demo's. Data and pretrained parts are
+  made beforehand and given to both, since a study starts from published weights: what is compared
+  is aligning, tuning and evaluating.
 """
 
 from __future__ import annotations

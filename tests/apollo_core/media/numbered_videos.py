@@ -10,6 +10,8 @@ import av
 import numpy as np
 
 MILLISECOND = Fraction(1, 1000)
+# Starts of frames, in milliseconds: eight seconds at eight frames a second.
+EIGHT_PER_SECOND = [125 * i for i in range(64)]
 
 
 def write(

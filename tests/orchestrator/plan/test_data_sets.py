@@ -5,7 +5,7 @@ from small_sweep import planned
 
 from apollo_core.microworld.world import WorldSpec, generate
 from orchestrator.plan.data_sets import WORLD_MANIFESTS, find_manifest
-from orchestrator.spec.sweep_types import Data, DataSet
+from orchestrator.spec.data_types import Data, DataSet
 
 RECORD = {
     "id": "a",
