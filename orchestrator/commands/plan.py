@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,8 +59,10 @@ def plan(
     from orchestrator.store.store import open_store
 
     device = gpu_bytes(gpu_memory, here=False)
-    root = open_store(store).root
+    opened = open_store(store)
+    root = opened.root
     planned = build_plan(load_sweep(sweep), store=root)
+    done = {key for key in planned.stages if opened.is_done(key)}
     before = build_plan(load_sweep(against), store=root) if against else None
     flops = plan_flops(planned)
     speeds = measure_speeds(
@@ -71,15 +74,19 @@ def plan(
     frame = None if decode_ms is None else decode_ms / 1000
     decoding = plan_decoding(planned, features.uses, store=root, frame=frame)
     if as_json:
-        document = plan_document(planned, cost, memory, device=device, gpus=gpus, decoding=decoding)
+        document = plan_document(
+            planned, cost, memory, device=device, gpus=gpus, decoding=decoding, done=done
+        )
         document["features"] = features_document(features)
         if before is not None:
-            document["against"] = _changes(before, planned)
+            document["against"] = _changes(before, planned, done)
         typer.echo(json.dumps(document))
         return
     from rich.console import Console
 
+    from orchestrator.cost.what_is_left import what_is_left
     from orchestrator.plan.changes_view import show_changes
+    from orchestrator.plan.cost_view import left_line
     from orchestrator.plan.features_view import show_features
     from orchestrator.plan.plan_changes import plan_changes
     from orchestrator.plan.plan_view import show_plan
@@ -87,13 +94,16 @@ def plan(
     console = Console()
     show_plan(console, planned, cost, memory, device=device, gpus=gpus, decoding=decoding)
     show_features(console, features)
+    if root.is_dir():
+        left = what_is_left(planned, cost, done)
+        console.print(left_line(left, cost, root), highlight=False, soft_wrap=True)
     if before is not None:
         both = (*before.stages.values(), *planned.stages.values())
         places = {name: place for node in both for name, place in node.locations.items()}
-        show_changes(console, plan_changes(before, planned), cost, places)
+        show_changes(console, plan_changes(before, planned), cost, places, done=done)
 
 
-def _changes(before: Plan, after: Plan) -> dict[str, object]:
+def _changes(before: Plan, after: Plan, done: Collection[str]) -> dict[str, object]:
     from orchestrator.plan.plan_changes import plan_changes
 
     changes = plan_changes(before, after)
@@ -101,6 +111,7 @@ def _changes(before: Plan, after: Plan) -> dict[str, object]:
         "added": list(changes.added),
         "removed": list(changes.removed),
         "kept": changes.kept,
+        "to_run": [key for key in changes.new if key not in done],
         "reruns": [
             {
                 "step": rerun.step,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -17,7 +17,12 @@ _HASH = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 def show_changes(
-    console: Console, changes: Changes, cost: PlanCost, places: Mapping[str, str]
+    console: Console,
+    changes: Changes,
+    cost: PlanCost,
+    places: Mapping[str, str],
+    *,
+    done: Collection[str] = (),
 ) -> None:
     """Print what a changed file adds, drops and runs again.
 
@@ -26,6 +31,7 @@ def show_changes(
         changes: from the old file to the new one.
         cost: of the new one.
         places: fingerprint -> where it lies, of both.
+        done: keys of stages that the store has.
     """
     console.print(
         f"Against the old file: {counted(changes.kept, 'stage')} kept, "
@@ -39,15 +45,20 @@ def show_changes(
     if not changes.reruns:
         console.print("Nothing would run again.")
         return
-    table = Table("stage", "to run", "because", title="New stages", title_justify="left")
-    table.columns[1].justify = "right"
+    table = Table("stage", "new", "to run", "because", title="New stages", title_justify="left")
+    table.columns[1].justify = table.columns[2].justify = "right"
     for rerun in changes.reruns:
         because = "\n".join(told(each, places) for each in rerun.because) or "new variants"
-        table.add_row(rerun.step, str(len(rerun.keys)), because)
+        missing = [key for key in rerun.keys if key not in done]
+        table.add_row(rerun.step, str(len(rerun.keys)), str(len(missing)), because)
     console.print(table)
-    flops = sum(cost.stages[key].flops for key in changes.to_run)
+    to_run = [key for key in changes.new if key not in done]
+    if not to_run:
+        console.print("To run: none of them; the store has all.")
+        return
+    flops = sum(cost.stages[key].flops for key in to_run)
     console.print(
-        f"To run: {counted(len(changes.to_run), 'stage')}, {si(flops)}FLOPs "
+        f"To run: {counted(len(to_run), 'stage')}, {si(flops)}FLOPs "
         f"({flops / cost.shared.flops:.1%} of the new file's).",
         highlight=False,
     )

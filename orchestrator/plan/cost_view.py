@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 
 from rich.table import Table
 
 from orchestrator.cost.cost import PlanCost, Total
 from orchestrator.cost.makespan import makespan
 from orchestrator.cost.sharing import axis_sharing
-from orchestrator.plan.amounts import duration, si
+from orchestrator.cost.what_is_left import WhatIsLeft
+from orchestrator.plan.amounts import counted, duration, si
 from orchestrator.plan.plan import Plan
 
 _GPU_HOURS = "GPU-hours"
@@ -63,6 +65,18 @@ def time_needed(plan: Plan, cost: PlanCost, gpus: float | None) -> str:
         text += f" On {gpus:g} GPUs the sweep takes at least {duration(found.shortest)}."
     kept = f"{si(cost.largest_checkpoint)}B"
     return f"{text} A stage under way keeps up to {kept} to go on from."
+
+
+def left_line(left: WhatIsLeft, cost: PlanCost, store: Path) -> str:
+    """How many stages a store has, and what the others cost."""
+    of = counted(left.done + left.stages, "stage")
+    if not left.stages:
+        return f"All {of} are done in {store}; nothing is left."
+    costs = [f"{si(left.flops)}FLOPs"]
+    if _GPU_HOURS in _columns(cost):
+        costs.append(f"{left.gpu_hours:,.1f} {_GPU_HOURS}")
+    rest = ", ".join((counted(left.stages, "stage"), *costs))
+    return f"{left.done} of {of} are done in {store}; left: {rest}."
 
 
 def _columns(cost: PlanCost) -> list[str]:

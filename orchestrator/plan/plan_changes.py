@@ -30,7 +30,7 @@ class Changes:
 
     Attributes:
         added, removed: ids of variants.
-        reruns: stages to run that the old file did not have.
+        reruns: stages that the old file did not have.
         kept: number of stages that both files have.
     """
 
@@ -40,7 +40,7 @@ class Changes:
     kept: int
 
     @property
-    def to_run(self) -> tuple[str, ...]:
+    def new(self) -> tuple[str, ...]:
         """Keys of all new stages, each once."""
         return tuple(dict.fromkeys(key for rerun in self.reruns for key in rerun.keys))
 

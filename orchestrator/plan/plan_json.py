@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
 
 from orchestrator.cost.cost import PlanCost, Total
 from orchestrator.cost.decoding import Decoding, PlanDecoding
@@ -11,6 +12,7 @@ from orchestrator.cost.feature_bytes import FeaturePlan
 from orchestrator.cost.makespan import makespan
 from orchestrator.cost.memory import StageMemory
 from orchestrator.cost.sharing import axis_sharing
+from orchestrator.cost.what_is_left import what_is_left
 from orchestrator.plan.plan import Plan
 
 
@@ -22,6 +24,7 @@ def plan_document(
     device: float,
     gpus: float | None = None,
     decoding: PlanDecoding | None = None,
+    done: Collection[str] = (),
 ) -> dict[str, object]:
     """What `apollo plan --json` prints; a stage's `kind` is its name in the sweep file.
 
@@ -31,6 +34,7 @@ def plan_document(
         device: bytes of one GPU.
         gpus: of the cluster, for the time that the sweep takes at least.
         decoding: of each stage.
+        done: keys of the stages that the store has.
     """
     time = makespan(plan, {k: each.seconds for k, each in cost.stages.items()}, gpus=gpus or 0)
     return {
@@ -56,6 +60,7 @@ def plan_document(
                 "parents": list(node.parents.values()),
                 "used_by": node.used_by,
                 "provisional": node.provisional,
+                "done": key in done,
                 "flops": cost.stages[key].flops,
                 "seconds": cost.stages[key].seconds,
                 "gpus": node.gpus,
@@ -68,6 +73,7 @@ def plan_document(
             }
             for key, node in plan.stages.items()
         ],
+        "left": asdict(what_is_left(plan, cost, done)),
         "cost": {
             "separate": _total(cost.separate),
             "shared": _total(cost.shared),

@@ -91,7 +91,7 @@ def test_an_edit_runs_again_what_depends_on_it_in_either_order(tmp_path, what):
         assert reruns == expected
         assert not changes.added
         assert not changes.removed
-        assert set(changes.to_run).isdisjoint(planned(tmp_path, old).stages)
+        assert set(changes.new).isdisjoint(planned(tmp_path, old).stages)
 
 
 RENAMED = {
