@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any
 
@@ -32,7 +33,10 @@ def parse_bytes(given: Any) -> Any:
         raise ValueError(
             f"{given!r} is not allowed: a size is needed, such as 200GB; units: {', '.join(_UNITS)}"
         )
-    return round(float(found[1]) * units[unit])
+    size = float(found[1]) * units[unit]
+    if math.isinf(size):
+        raise ValueError(f"{given[:40]!r}... is not allowed: no disk or memory is that large")
+    return round(size)
 
 
 Bytes = Annotated[NonNegativeInt, BeforeValidator(parse_bytes, json_schema_input_type=int | str)]

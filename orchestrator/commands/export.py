@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.commands.option_bytes import option_bytes
 from orchestrator.commands.options import DEFAULT_STORE, KnownSweep, StorePath
 
 
@@ -23,16 +24,11 @@ def export(
     store: StorePath = DEFAULT_STORE,
 ) -> None:
     """Write a variant, weights and all, so that transformers loads it; with a model card."""
-    from apollo_core.byte_sizes import parse_bytes
-    from apollo_core.errors import BadInput
     from orchestrator.results.export import export as write
     from orchestrator.store.known_sweep import known_sweep
     from orchestrator.store.store import open_store
 
-    try:
-        shard = parse_bytes(shard_size)
-    except ValueError as error:
-        raise BadInput(f"--shard-size: {error}") from None
+    shard = option_bytes("--shard-size", shard_size, least="1B", most="1PB")
     opened = open_store(store)
     record = known_sweep(sweep, opened)
     target = write(record, identifier, folder, opened, sweep=sweep, shard=shard)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.commands.option_bytes import option_bytes
+
 GpuMemory = Annotated[
     str | None,
     typer.Option(
@@ -22,16 +24,11 @@ def gpu_bytes(given: str | None, *, here: bool = True) -> float:
         here: whether stages will run on this machine.
 
     Raises:
-        BadInput: it is no size.
+        BadInput: it is no size that a GPU can have.
     """
-    from apollo_core.byte_sizes import parse_bytes
-    from apollo_core.errors import BadInput
     from orchestrator.checkup.machine import least_gpu_bytes
     from orchestrator.cost.planned_memory import ASSUMED_DEVICE
 
     if given is None:
         return (least_gpu_bytes() if here else 0) or ASSUMED_DEVICE
-    try:
-        return parse_bytes(given)
-    except ValueError as error:
-        raise BadInput(f"--gpu-memory: {error}") from None
+    return option_bytes("--gpu-memory", given, least="1MB", most="1PB")

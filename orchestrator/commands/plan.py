@@ -26,7 +26,12 @@ def plan(
     store: StorePath = DEFAULT_STORE,
     gpu_tflops: Annotated[
         float | None,
-        typer.Option("--gpu-tflops", min=0.001, help="what one of your GPUs reaches in training"),
+        typer.Option(
+            "--gpu-tflops",
+            min=0.001,
+            max=1_000_000,
+            help="what one of your GPUs reaches in training",
+        ),
     ] = None,
     utilisation: Annotated[
         float | None,
@@ -39,12 +44,22 @@ def plan(
     ] = None,
     gpus: Annotated[
         float | None,
-        typer.Option("--gpus", min=1, help="of your cluster: how long the sweep takes at least"),
+        typer.Option(
+            "--gpus",
+            min=1,
+            max=1_000_000,
+            help="of your cluster: how long the sweep takes at least",
+        ),
     ] = None,
     gpu_memory: GpuMemory = None,
     decode_ms: Annotated[
         float | None,
-        typer.Option("--decode-ms", min=0.001, help="that a processor takes to decode a frame"),
+        typer.Option(
+            "--decode-ms",
+            min=0.001,
+            max=1_000_000,
+            help="that a processor takes to decode a frame",
+        ),
     ] = None,
 ) -> None:
     """Show variants, stages, what is shared and what it costs; touches nothing."""
