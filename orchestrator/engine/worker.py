@@ -7,6 +7,7 @@ engine; its successor finds out why it died, and asks the same rules (`orchestra
 from __future__ import annotations
 
 import gc
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -20,7 +21,7 @@ from orchestrator.store import failures, lease
 from orchestrator.store.cause_of_death import failure_of_holder
 from orchestrator.store.damage import require_whole_parents, withdraw
 from orchestrator.store.failures import Failure
-from orchestrator.store.retries import INFRA, OOM, decide, pause_of_server
+from orchestrator.store.retries import DIVERGED, INFRA, OOM, decide, pause_of_server
 from orchestrator.store.store import Store
 
 # How often a worker looks whether another driver has finished the stage that both want.
@@ -120,8 +121,17 @@ def _recorded(store: Store, task: StageTask, held: lease.Lease, failure: Failure
     size = _micro_batch(store, task) if failure.failure_class == OOM else None
     failure = failures.decided(failure, _of_this_run(store, task), micro_batch=size)
     with held.guard():
+        if failure.failure_class == DIVERGED:
+            _forget_checkpoints(store, task)
         failures.record(store.attempts_folder(task.key), failure)
     return failure
+
+
+def _forget_checkpoints(store: Store, task: StageTask) -> None:
+    """What made the loss diverge may have been in the weights for many steps, finite at first."""
+    folder = store.checkpoints_folder(task.key)
+    if folder.is_dir():
+        shutil.rmtree(folder)
 
 
 def _of_this_run(store: Store, task: StageTask) -> list[Failure]:

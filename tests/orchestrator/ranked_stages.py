@@ -14,10 +14,13 @@ from apollo_core.errors import Diverged
 def ranked_stage(identity, context):
     """The last rank does what the stage's name says, and meanwhile the others wait for it.
 
-    The first reports four steps and leaves how many ranks there were.
+    The first keeps a checkpoint, reports four steps and leaves how many ranks there were.
     """
     name, seat = name_of(identity), context.seat
     note_who_is_left(context, name)
+    if seat.rank == 0 and context.checkpoints:
+        context.checkpoints.mkdir(exist_ok=True)
+        (context.checkpoints / "state").touch()
     attempt = note_rank(context, name)
     if seat.rank == seat.size - 1:
         fail(name, attempt)

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import dataclass
+from itertools import count
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from analysis.table.options import TableOptions
 from analysis.table.table import load_table
 from apollo_core.errors import Diverged
 from apollo_core.stages import assembly
+from apollo_core.stages import train as train_stage
 from apollo_core.training.loop import Extras, Recipe, train
 from orchestrator.engine.local_engine import LocalEngine
 from orchestrator.results.score_table import write_scores
@@ -47,8 +49,6 @@ def run(study: Study, *, retry_failed: bool = False):
 def broken(monkeypatch):
     """Weights that give no number, in the designs that say so."""
     whole = assembly.assemble
-    from apollo_core.stages import train
-
     state = {"broken": True}
 
     def poisoned(model, seed, context):
@@ -57,7 +57,7 @@ def broken(monkeypatch):
             next(built.llm.parameters()).data.fill_(float("nan"))
         return built, tokenizer
 
-    monkeypatch.setattr(train, "assemble", poisoned)
+    monkeypatch.setattr(train_stage, "assemble", poisoned)
     return state
 
 
@@ -89,6 +89,49 @@ def test_a_loss_that_is_no_number_loses_one_variant_which_is_named_everywhere(
     assert [outcome.ran for outcome in run(study).failed] == [False]
     broken["broken"] = False
     assert run(study, retry_failed=True).exit_code == 0
+    assert study.scores() == undisturbed.scores()
+    for key in study.keys("sft"):
+        assert digests(study.store.result(key)) == digests(undisturbed.store.result(key))
+
+
+def corrupted(built):
+    """A weight that is wrong from the second step on, and no number from the fourth."""
+    steps = count(1)
+
+    def harm(model, args, kwargs):
+        if model.training:
+            weight = next(model.parameters()).data
+            match next(steps):
+                case 2:
+                    weight.mul_(5)
+                case 4:
+                    weight.fill_(float("nan"))
+
+    built.llm.register_forward_pre_hook(harm, with_kwargs=True)
+
+
+def test_a_stage_that_diverged_goes_on_from_none_of_its_checkpoints(
+    study, undisturbed, monkeypatch
+):
+    whole, harms = train_stage.assemble, [corrupted]
+
+    def assembled(model, seed, context):
+        built, tokenizer = whole(model, seed, context)
+        if model.integration == "plain":
+            for harm in harms:
+                harm(built)
+        return built, tokenizer
+
+    monkeypatch.setattr(train_stage, "assemble", assembled)
+    study = Study(study.folder, '{workers: 0, packing: "off", checkpoint_minutes: 1.0e-9}')
+    (failed,) = run(study).failed
+    assert failed.failure_class == "diverged"
+    assert failed.message.startswith("step 4 of 4"), "no checkpoint was kept before"
+    assert not study.store.checkpoints_folder(failed.key).exists()
+
+    harms.clear()
+    assert run(study, retry_failed=True).exit_code == 0
+    assert not any(event.get("resumed_after") for event in study.store.metrics(failed.key))
     assert study.scores() == undisturbed.scores()
     for key in study.keys("sft"):
         assert digests(study.store.result(key)) == digests(undisturbed.store.result(key))

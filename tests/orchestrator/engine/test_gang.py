@@ -124,6 +124,10 @@ def test_the_failure_of_one_rank_is_the_stages(swept):
     assert "in ranked_stage" in failure.traceback, "what the rank was at is not recorded"
 
 
+def test_a_stage_of_several_ranks_that_diverged_keeps_no_checkpoint(swept):
+    assert not swept.store.checkpoints_folder(key_of("diverges")).exists()
+
+
 def test_a_rank_that_is_killed_costs_one_attempt(swept):
     assert swept.outcomes["killed once"].status == "done"
     (failure,) = swept.store.failures(key_of("killed once"))
