@@ -100,17 +100,17 @@ class ObjectStore:
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Bytes of every object right in a folder, by its last name; {} where there is none."""
-        try:
-            with self._telling(folder):
-                found = self._files.ls(self._path(folder), detail=True)
-        except FileNotFoundError:
-            return {}
         return {
-            str(entry["name"]).rstrip("/").rpartition("/")[2]: int(entry["size"])
-            for entry in found
+            _last_name(entry): int(entry["size"])
+            for entry in self._entries(folder)
             # A web server's page lists names, if that.
             if entry["type"] == "file" and entry["size"] is not None
         }
+
+    def folders(self, folder: str) -> list[str]:
+        """Last names of the folders right in a folder; [] where there is none."""
+        found = self._entries(folder)
+        return sorted(_last_name(entry) for entry in found if entry["type"] == "directory")
 
     def upload(self, source: Path, name: str) -> None:
         """Copy a file there."""
@@ -122,6 +122,13 @@ class ObjectStore:
         """Copy an object to a file here."""
         with self._telling(name):
             self._files.get_file(self._path(name), str(target))
+
+    def _entries(self, folder: str) -> list[dict[str, Any]]:
+        try:
+            with self._telling(folder):
+                return self._files.ls(self._path(folder), detail=True)
+        except FileNotFoundError:
+            return []
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}".rstrip("/") + self._query
@@ -158,6 +165,10 @@ class ObjectStore:
             if type(error).__name__ == "ParamValidationError":
                 raise BadInput(f"{self.name}: {said}") from None
             raise OSError(errno.EIO, f"cannot be reached: {said}", where) from error
+
+
+def _last_name(entry: dict[str, Any]) -> str:
+    return str(entry["name"]).rstrip("/").rpartition("/")[2]
 
 
 def _without_user(url: str) -> tuple[str, dict[str, Any]]:

@@ -37,11 +37,17 @@ def gc(
     A sweep is what ran last under its name. What only older versions of it refer to is listed, and
     removed with --older-versions alone.
     """
+    from apollo_core.errors import BadInput
     from orchestrator.store.gc import orphans, remove_orphans
     from orchestrator.store.references import references
     from orchestrator.store.store import open_store
 
     opened = open_store(store)
+    if not opened.is_there:
+        raise BadInput(
+            f"store {opened.root}: no store is there; choose the folder of one with --store or "
+            "$APOLLO_STORE"
+        )
     sweeps = references(opened)
     for name in sweeps.running:
         typer.echo(f"{name} is being run: all its versions are kept", err=True)

@@ -109,7 +109,7 @@ def plan(
     console = Console()
     show_plan(console, planned, cost, memory, device=device, gpus=gpus, decoding=decoding)
     show_features(console, features)
-    if root.is_dir():
+    if opened.is_there:
         left = what_is_left(planned, cost, done)
         console.print(left_line(left, cost, root), highlight=False, soft_wrap=True)
     if before is not None:

@@ -88,6 +88,10 @@ class Bucket:
         found = persistently(lambda: self.objects.sizes(f"sweeps/{sweep}"))
         return sorted(name for name in found if is_record(name))
 
+    def sweeps(self) -> list[str]:
+        """Names of the sweeps that were pushed there."""
+        return persistently(lambda: self.objects.folders("sweeps"))
+
 
 def is_record(name: str) -> bool:
     """Whether a file of `<store>/sweeps/<name>` goes along: other things lie beside the records."""

@@ -37,6 +37,7 @@ DEFAULT_STORE = "out/store"
 # Folder of an attempt that a stage comes into from a bucket; a pull that was stopped goes on there.
 PULLED = "pulled"
 
+_FOLDERS = ("stages", "attempts", "sweeps", "features", "worlds", "remote")
 _DONE = "DONE"
 _IDENTITY = "identity.json"
 _PROVENANCE = "provenance.json"
@@ -75,6 +76,11 @@ class Store:
         return self.root / "features"
 
     # Reading
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder is a store: it has one of a store's folders."""
+        return any((self.root / name).is_dir() for name in _FOLDERS)
 
     def stage_folder(self, key: str) -> Path:
         """Where the result of `key` lies once it is done."""

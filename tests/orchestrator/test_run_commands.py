@@ -190,6 +190,14 @@ def test_gc_and_unknown_names_work_in_a_store_whose_runs_checked_media(ran, apol
     assert "Known: tiny" in err
 
 
+def test_gc_of_a_folder_that_is_no_store_exits_2(apollo, tmp_path):
+    for place in (tmp_path / "typo", tmp_path):
+        code, out, err = apollo("gc", "--store", place)
+        assert (code, out) == (2, "")
+        assert f"store {place}: no store is there" in err
+    assert not any(tmp_path.iterdir())
+
+
 def test_ui_without_a_view_says_how_to_get_one(apollo, tmp_path):
     code, _, err = apollo("ui", "--store", tmp_path)
     assert code == 2

@@ -118,6 +118,18 @@ def test_a_sweep_is_pulled_by_its_name_with_its_records_and_gc_keeps_it(
     assert orphans(Store(tmp_path / "new")) == []
 
 
+def test_a_name_that_was_never_pushed_is_refused_with_those_that_were(
+    ran, folder, apollo, tmp_path
+):
+    sweep, store = ran
+    apollo("push", sweep, folder.as_uri(), "--store", store.root)
+    code, _, err = apollo("pull", "tinny", folder.as_uri(), "--store", tmp_path / "new")
+    assert code == 2
+    assert "no sweep 'tinny' was pushed there. Did you mean 'tiny'? Known: tiny." in err
+    assert folder.as_uri() in err
+    assert not (tmp_path / "new").exists()
+
+
 def test_only_one_replicate_goes_when_only_it_is_asked_for(ran, folder, apollo):
     sweep, store = ran
     url = folder.as_uri()
