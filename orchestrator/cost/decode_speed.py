@@ -12,6 +12,9 @@ from orchestrator.store.store import JsonObject
 
 # Of a step's time: a stage that waits for more is as fast as its decoders.
 _BOUND = 0.5
+# Frames that a stage must have decoded to tell anything: fewer take seconds, and so does the start
+# of its decoders.
+_ENOUGH = 500
 _METRICS = "metrics.jsonl"
 
 
@@ -24,7 +27,8 @@ def measured_frame(
     that they are no slower than it was.
 
     Args:
-        frames: that each stage looks at, by key; only training stages tell anything.
+        frames: that each stage looks at, by key; only training stages tell anything, and only those
+            that decoded some hundreds.
         decoders: processes that read for it.
         store: where results lie; it need not exist.
         assumed: where no stage tells more.
@@ -39,7 +43,7 @@ def measured_frame(
         if told is None:
             continue
         seconds, waits, decoded = told
-        if decoded * count:
+        if decoded * count >= _ENOUGH:
             frame = seconds * decoders[key] / (decoded * count)
             (waited if waits > _BOUND else kept_up).append(frame)
     if waited:
@@ -51,8 +55,11 @@ def measured_frame(
 
 def _pace(events: list[JsonObject]) -> tuple[float, float, float] | None:
     """Seconds of all steps, the share of them that went by waiting, and the share of media that
-    were decoded; None where the last events do not say."""
-    steps = [each for each in events if "data_seconds" in each]
+    were decoded; None where the last events do not say.
+
+    A stage's first step waits for its decoders to start.
+    """
+    steps = [each for each in events if "data_seconds" in each and each.get("step") != 1]
     took = math.fsum(_number(each, "seconds") for each in steps)
     if not took:
         return None

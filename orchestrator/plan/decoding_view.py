@@ -10,9 +10,12 @@ from orchestrator.cost.decoding import PlanDecoding
 from orchestrator.plan.amounts import counted, duration, si
 from orchestrator.plan.plan import Plan
 
+# Seconds: who could save less by more decoders is not told to start them.
+_WORTH_SAVING = 10.0
+
 
 def decoding_lines(plan: Plan, cost: PlanCost, decoding: PlanDecoding) -> Iterator[str]:
-    """What there is to decode, and where that takes longer than learning; nothing where nothing is.
+    """What there is to decode, and where that takes much longer than learning, if anywhere.
 
     Args:
         plan, cost: the stages, and how long each learns.
@@ -25,7 +28,11 @@ def decoding_lines(plan: Plan, cost: PlanCost, decoding: PlanDecoding) -> Iterat
         f"Decoding: {si(frames).strip()} frames at {1000 * decoding.frame:.3g} ms of a processor "
         f"each ({decoding.source}; --decode-ms)."
     )
-    slower = decoding.slower(cost)
+    slower = [
+        key
+        for key in decoding.slower(cost)
+        if decoding.stages[key].seconds - cost.stages[key].seconds > _WORTH_SAVING
+    ]
     if not slower:
         return
     key = slower[0]

@@ -11,6 +11,7 @@ from orchestrator.cli import main
 from orchestrator.cost.cost import plan_cost, plan_flops
 from orchestrator.cost.decoding import plan_decoding
 from orchestrator.cost.speeds import Speeds
+from orchestrator.plan.decoding_view import decoding_lines
 
 # 64 samples of one-minute videos, 2 frames a second: 16 s in 8 clips of 4 frames at most.
 LONG = {
@@ -48,6 +49,17 @@ def test_stages_that_decode_for_longer_than_they_learn_are_named_the_slowest_fir
     assert align not in quick.slower(cost)
     assert align in slow.slower(cost)
     assert slow.stages[align].least_decoders(learns) == pytest.approx(6)
+
+
+def test_nobody_is_told_to_start_decoders_to_save_seconds(tmp_path):
+    plan = planned(tmp_path, LONG)
+    cost = plan_cost(plan, plan_flops(plan), Speeds(1e12, 1e14, cpu_source="", gpu_source=""))
+    for frame, advised in ((0.001, False), (0.1, True)):
+        decoding = plan_decoding(plan, {}, store=tmp_path, frame=frame)
+        assert decoding.slower(cost)
+        lines = list(decoding_lines(plan, cost, decoding))
+        assert any("workers" in line for line in lines) is advised
+        assert lines[0].startswith("Decoding: ")
 
 
 def test_what_is_kept_of_every_encoder_is_not_decoded_again(tmp_path):
@@ -90,6 +102,27 @@ def test_a_stage_that_did_not_wait_bounds_how_long_a_frame_takes(tmp_path):
     assert found.frame == pytest.approx(8 * 0.1 * 2 / FRAMES)
     assert found.source == "at most, by 1 finished stages"
     finish(tmp_path, step(plan, "align"), seconds=60.0, waited=0.0)
+    assert plan_decoding(plan, {}, store=tmp_path).source == "assumed"
+
+
+def test_a_stage_of_few_frames_tells_nothing_of_decoding(tmp_path):
+    few = planned(tmp_path, LONG | {"data/mean_seconds": 1})
+    finish(tmp_path, step(few, "align"), seconds=4.0, waited=3.0)
+    assert plan_decoding(few, {}, store=tmp_path).stages[step(few, "align")].frames == 256
+    assert plan_decoding(few, {}, store=tmp_path).source == "assumed"
+
+
+def test_the_start_of_the_decoders_is_not_taken_for_decoding(tmp_path):
+    plan = planned(tmp_path, LONG)
+    align = step(plan, "align")
+    finish(tmp_path, align, seconds=4.0, waited=3.0)
+    usual = plan_decoding(plan, {}, store=tmp_path).frame
+    metrics = tmp_path / "stages" / align / "metrics.jsonl"
+    first, *others = metrics.read_text().splitlines()
+    slow = json.loads(first) | {"seconds": 900.0, "data_seconds": 899.0}
+    metrics.write_text("\n".join([json.dumps(slow), *others]) + "\n")
+    assert plan_decoding(plan, {}, store=tmp_path).frame == pytest.approx(usual)
+    metrics.write_text(json.dumps(slow | {"steps": 1}) + "\n")
     assert plan_decoding(plan, {}, store=tmp_path).source == "assumed"
 
 
