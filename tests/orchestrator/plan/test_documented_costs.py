@@ -71,10 +71,15 @@ def test_the_page_prints_what_sharing_saves_in_the_study(cost_of):
 def test_mixtures_share_two_fifths_of_their_samples_and_schedules_about_a_fifth(cost_of):
     _, mixtures = cost_of("paper_table13")
     assert 1 - mixtures.shared.samples / mixtures.separate.samples == pytest.approx(0.408, abs=1e-3)
-    _, schedules = cost_of("paper_table12")
+    plan, schedules = cost_of("paper_table12")
     assert 1 - schedules.shared.samples / schedules.separate.samples == pytest.approx(
         0.189, abs=1e-3
     )
+    rows = {"align": [], "vision": [], "sft": []}
+    for node in plan.stages.values():
+        rows.get(node.label, []).append(node.used_by)
+    assert rows == {"align": [7], "vision": [2] * 6, "sft": [1] * 17}
+    assert schedules.separate.samples - schedules.shared.samples == 6 * 198_000 + 6 * 396_000
 
 
 def test_asking_otherwise_trains_nothing_again(cost_of):
