@@ -31,7 +31,8 @@ from apollo_core.media.manifest_record import BadRecordError, Item, checked_item
 FIELDS = frozenset({"video_id", "question", "answer", "dim"})
 OPEN_ENDED = frozenset({"captioning.json"})
 YES_NO = ("yes", "no")
-_OPTION = re.compile(r"[A-Z]\.\s+(.*)")
+# Two of the published questions have no space: "C.Both events happen at the same time".
+_OPTION = re.compile(r"[A-Z]\.\s*(.*)")
 _CAPTION = re.compile(r"(?:Caption|Sentence|Option) (?:[A-Z]|\d):\s*(.*)")
 
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,9 +36,9 @@ from apollo_core.benchmark_files.formats import (
 )
 from apollo_core.benchmark_files.rows import rows_of
 from apollo_core.errors import BadInput, DataMissing
-from apollo_core.media.manifest_record import BadRecordError, Item, Medium
+from apollo_core.media.manifest_record import BadRecordError, Item, Medium, UnanswerableError
 from apollo_core.media.remote_media import medium_size
-from apollo_core.stages.identity import BenchmarkFormat
+from apollo_core.stages.identity import MOST_SKIPPED, BenchmarkFormat
 from apollo_core.training_files.bad_rows import BadRows, used_already
 from apollo_core.training_files.conversations import (
     Conversations,
@@ -70,6 +70,18 @@ def read_manifest(path: str | Path, root: str | Path | None = None) -> Conversat
     return read_conversations(Path(path), None if root is None else Path(root))
 
 
+class Questions(NamedTuple):
+    """A benchmark as it is asked.
+
+    Attributes:
+        items: its questions, in file order.
+        left_out: questions of a published file that have no right answer: place -> why.
+    """
+
+    items: tuple[Item, ...]
+    left_out: Mapping[str, str]
+
+
 def read_benchmark(path: str | Path, form: BenchmarkFormat = OWN) -> tuple[Item, ...]:
     """The questions of a benchmark, in file order.
 
@@ -80,7 +92,18 @@ def read_benchmark(path: str | Path, form: BenchmarkFormat = OWN) -> tuple[Item,
     Raises:
         As `read_manifest`; of what has no lines the error names row, entry or video.
     """
-    return tuple(_each(Path(path), questions_of(Path(path), form)))
+    return read_questions(path, form).items
+
+
+def read_questions(path: str | Path, form: BenchmarkFormat = OWN) -> Questions:
+    """The questions of a benchmark, and what is left out of them.
+
+    Raises:
+        As `read_benchmark`; BadInput where more than a fifth would be left out.
+    """
+    left_out: dict[str, str] = {}
+    items = tuple(_each(Path(path), questions_of(Path(path), form), left_out))
+    return Questions(items, left_out)
 
 
 def media_of(
@@ -199,9 +222,15 @@ def is_benchmark(path: Path) -> bool:
     return "options" in row or format_of(path) != OWN
 
 
-def _each(path: Path, coming: Iterator[Coming]) -> Iterator[Item]:
-    """Every question, one in memory at a time; what is wrong with any of them, at the end."""
+def _each(
+    path: Path, coming: Iterator[Coming], left_out: dict[str, str] | None = None
+) -> Iterator[Item]:
+    """Every question, one in memory at a time; what is wrong with any of them, at the end.
+
+    What has no answer is passed over and noted in `left_out`.
+    """
     first: dict[str, str] = {}
+    left_out = {} if left_out is None else left_out
     bad = BadRows()
     for file, (place, make) in coming:
         try:
@@ -209,11 +238,22 @@ def _each(path: Path, coming: Iterator[Coming]) -> Iterator[Item]:
             known = first.setdefault(record.id, place)
             if known is not place:
                 raise used_already(record.id, known)
+        except UnanswerableError as error:
+            left_out[f"{file.name}{place}"] = str(error)
+            continue
         except BadRecordError as error:
             bad.add(file, place, error)
             continue
         yield record
     bad.tell()
+    count = len(first) + len(left_out)
+    if len(left_out) > MOST_SKIPPED * count:
+        place, why = next(iter(left_out.items()))
+        raise BadInput(
+            f"{path}: {len(left_out)} of {count} questions cannot be answered, "
+            f"more than {MOST_SKIPPED:.0%}; the rest would be another benchmark. The first: "
+            f"{place}: {why}"
+        )
     if not first:
         raise BadInput(f"{path}: the manifest is empty; one JSON record per line is needed")
 

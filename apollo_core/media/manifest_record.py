@@ -69,6 +69,10 @@ class BadRecordError(Exception):
     """What is wrong with one record, in words."""
 
 
+class UnanswerableError(BadRecordError):
+    """Why a question of a published file has no right answer; it is left out, and told."""
+
+
 def parse_line(line: bytes) -> Mapping[str, Any]:
     """The JSON object in one line. Raises `BadRecordError`."""
     try:

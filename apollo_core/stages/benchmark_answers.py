@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from apollo_core.errors import BadData
-from apollo_core.media.manifest import Item
+from apollo_core.media.manifest import Item, Questions
 from apollo_core.media.reader import MediaReader, Shown
 from apollo_core.media.viewing import Viewing, viewings
 from apollo_core.scoring.answer_parsing import LETTERS, PARSER
@@ -29,7 +29,7 @@ Asked = EvaluateIdentity | ExternalIdentity
 
 
 def answer_benchmark(
-    items: Sequence[Item],
+    questions: Questions,
     readers: Sequence[MediaReader],
     ask: Ask,
     identity: Asked,
@@ -41,7 +41,7 @@ def answer_benchmark(
     They are those of `apollo_core.stages.evaluate.run_evaluate`.
 
     Args:
-        items: of the benchmark.
+        questions: of the benchmark.
         readers: show videos, all alike.
         ask: puts questions about what is shown to the model; None = about nothing.
         identity: regimes, seed, how it is scored, and what becomes of bad media.
@@ -52,10 +52,11 @@ def answer_benchmark(
         DecodeFailed: a video cannot be read and `bad_media` is `stop`.
         BadData: with `skip`, too many items are left out.
     """
+    items, left_out = questions
     found = _answers(items, readers, ask, identity, context, peers)
     _refuse_ruins(items, found.skipped)
     if peers.is_first:
-        _write(found, identity, context)
+        _write(found, left_out, identity, context)
 
 
 @dataclass
@@ -161,7 +162,9 @@ def _refuse_ruins(items: Sequence[Item], skipped: Mapping[str, str]) -> None:
         )
 
 
-def _write(found: _Found, identity: Asked, context: StageContext) -> None:
+def _write(
+    found: _Found, left_out: Mapping[str, str], identity: Asked, context: StageContext
+) -> None:
     rows = (
         _row(regime, item, given)
         for regime, answers in found.answers.items()
@@ -173,7 +176,7 @@ def _write(found: _Found, identity: Asked, context: StageContext) -> None:
     documents = {
         "scoring.json": _scoring(given, identity),
         "letter_bias.json": {regime: letter_bias(answers) for regime, answers in given.items()},
-        "skipped.json": found.skipped,
+        "skipped.json": {**found.skipped, **left_out},
     }
     for name, lines in ((ITEMS, rows), ("sampling.jsonl", found.sampling)):
         text = "".join(json.dumps(line) + "\n" for line in lines)

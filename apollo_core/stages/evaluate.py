@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from apollo_core.media.manifest import Item, read_benchmark
+from apollo_core.media.manifest import Item, read_questions
 from apollo_core.media.reader import Shown
 from apollo_core.scoring.answering import answer
 from apollo_core.scoring.asked_orders import Answer
@@ -28,7 +28,8 @@ def run_evaluate(identity: EvaluateIdentity, context: StageContext) -> None:
 
     Leaves `items.jsonl`, one row per item and regime; `scoring.json`, how answers were got and the
     share that could not be read; `letter_bias.json`, by regime (`apollo_core.scoring.letter_bias`);
-    `sampling.jsonl`, how each video was really sampled; `skipped.json`.
+    `sampling.jsonl`, how each video was really sampled; `skipped.json`, what was not
+    asked and why: videos, and questions of a public file that have no right answer.
 
     Raises:
         DecodeFailed: a video cannot be read and `bad_media` is `stop`; with `skip` its items are
@@ -46,7 +47,7 @@ def _evaluate(identity: EvaluateIdentity, context: StageContext, peers: Peers) -
     model, tokenizer = assemble(identity.model, identity.seed, context)
     set_trainable(modules_of(model), ())
     model.to(device)
-    items = read_benchmark(context.locations[identity.benchmark], identity.format)
+    asked = read_questions(context.locations[identity.benchmark], identity.format)
     size = micro_batch(context.execution, BATCH, device)
 
     def ask(about: Sequence[Item], shown: Shown | None) -> list[Answer]:
@@ -74,4 +75,4 @@ def _evaluate(identity: EvaluateIdentity, context: StageContext, peers: Peers) -
         ) as readers,
         torch.autocast(device.type, torch.bfloat16, enabled=half),
     ):
-        answer_benchmark(items, readers, ask, identity, context, peers)
+        answer_benchmark(asked, readers, ask, identity, context, peers)

@@ -11,7 +11,7 @@ from apollo_core.external.answering import answer_externally
 from apollo_core.external.loading import load_external
 from apollo_core.external.whole_frames import Seen, WholeFrameReader
 from apollo_core.media.decoding import Decoder
-from apollo_core.media.manifest import Item, read_benchmark
+from apollo_core.media.manifest import Item, read_questions
 from apollo_core.media.reader import Shown
 from apollo_core.scoring.asked_orders import Answer
 from apollo_core.stages.benchmark_answers import answer_benchmark
@@ -36,7 +36,7 @@ def run_external(identity: ExternalIdentity, context: StageContext) -> None:
     with joined(context.seat, device) as peers, ExitStack() as stack:
         folder = context.locations[identity.model.fingerprint]
         external = load_external(folder, frames_as=identity.frames_as, device=peers.device)
-        items = read_benchmark(context.locations[identity.benchmark], identity.format)
+        asked = read_questions(context.locations[identity.benchmark], identity.format)
         size = micro_batch(context.execution, BATCH, peers.device)
 
         def ask(about: Sequence[Item], shown: Shown | None) -> list[Answer]:
@@ -54,7 +54,7 @@ def run_external(identity: ExternalIdentity, context: StageContext) -> None:
         readers = [_reader(identity, context, stack) for _ in range(_decoders(context))]
         half = identity.precision == "bfloat16"
         stack.enter_context(torch.autocast(peers.device.type, torch.bfloat16, enabled=half))
-        answer_benchmark(items, readers, ask, identity, context, peers)
+        answer_benchmark(asked, readers, ask, identity, context, peers)
 
 
 def _decoders(context: StageContext) -> int:

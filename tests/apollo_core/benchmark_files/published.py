@@ -39,6 +39,16 @@ MLVU: list[dict[str, Any]] = [
         "question_type": "count",
     }
 ]
+# In the form of faulty rows of the published files: blank candidates, an answer that is there
+# twice, and last the three that have none.
+MLVU_FAULTY: list[dict[str, Any]] = [
+    {**MLVU[0], "candidates": ["", "There is a kite", "There is no kite", ""],
+     "answer": "There is no kite"},
+    {**MLVU[0], "candidates": ["6", "3", "3", "8"], "answer": "3"},
+    {**MLVU[0], "candidates": ["Fishing", "Catching the kite"], "answer": "Catching a red kite"},
+    {**MLVU[0], "candidates": ["5", "", "8"], "answer": ""},
+    {**MLVU[0], "question": "", "candidates": ["", "", "", ""], "answer": ""},
+]  # fmt: skip
 MLVU_TEST: list[dict[str, Any]] = [
     {**MLVU[0], "candidates": ["1", "2", "3", "5", "8", "9"], "question_id": "AC_0"}
 ]
@@ -75,7 +85,8 @@ TEMP_COMPASS: dict[str, dict[str, Any]] = {
         "1015_reverse": {
             "direction": [
                 {"question": "Which way is it?\nA. left\nB. right", "answer": "A. left"},
-                {"question": "And the camera?\nA. up\nB. down", "answer": "B. down"},
+                # As two questions are published: no space behind the last letter.
+                {"question": "And it?\nA. up\nB. down\nC.Both at once", "answer": "B. down"},
             ]
         },
     },

@@ -14,6 +14,7 @@ from published import (
     EGO_SCHEMA,
     LONG_VIDEO_BENCH,
     MLVU,
+    MLVU_FAULTY,
     MLVU_TEST,
     NEXT_QA,
     PERCEPTION_TEST,
@@ -34,6 +35,7 @@ from apollo_core.media.manifest import (
     media_fingerprint,
     media_of,
     read_benchmark,
+    read_questions,
 )
 from apollo_core.stages.identity import BenchmarkFormat
 
@@ -75,6 +77,27 @@ def test_mlvu_finds_the_answer_by_its_text_and_leaves_what_is_written_freely(tmp
     assert (item.id, item.video, len(item.options)) == ("AC_0", "video/kites_1.mp4", 6)
 
 
+def test_mlvus_faulty_rows_are_read_as_its_own_program_reads_them_or_left_out_and_told(tmp_path):
+    folder = tmp_path / "json"
+    folder.mkdir()
+    as_json(folder / "1_plotQA.json", MLVU * 19)
+    path = as_json(folder / "7_topic_reasoning.json", [*MLVU_FAULTY, *MLVU])
+    items, left_out = read_questions(folder, "mlvu")
+    assert [(item.id, item.options, item.answer_index) for item in items[19:]] == [
+        ("7_topic_reasoning_1", ("There is a kite", "There is no kite"), 1),
+        ("7_topic_reasoning_2", ("6", "3", "3", "8"), 2),
+        ("7_topic_reasoning_6", ("2", "3", "5", "8"), 2),
+    ]
+    assert left_out == {
+        "7_topic_reasoning.json, entry 3": "answer: 'Catching a red kite' is none of the options "
+        "['Fishing', 'Catching the kite']",
+        "7_topic_reasoning.json, entry 4": "answer: it is blank",
+        "7_topic_reasoning.json, entry 5": "question: it is blank",
+    }
+    with pytest.raises(BadInput, match=r"json: 3 of 6 questions cannot be answered, more than 20%"):
+        read_questions(path, "mlvu")
+
+
 def test_long_video_bench_reads_both_of_its_files(tmp_path):
     (item,) = read(publish(tmp_path)["long_video_bench"])
     assert (item.id, item.video) == ("zz11_0", "videos/zz11.mp4")
@@ -96,7 +119,7 @@ def test_temp_compass_takes_options_from_the_questions_own_lines(tmp_path):
         ("caption_matching", "action", ("A dog swims.", "A dog digs."), 0),
         ("multi-choice", "action", ("digging", "swimming", "barking"), 1),
         ("multi-choice", "direction", ("left", "right"), 0),
-        ("multi-choice", "direction", ("up", "down"), 1),
+        ("multi-choice", "direction", ("up", "down", "Both at once"), 1),
         ("yes_no", "action", ("yes", "no"), 0),
     ]
     assert items[2].question == "What is the dog doing?"
@@ -203,9 +226,11 @@ BAD = {
     "lacks": ("video_mme", "x.json", [VIDEO_MME[0], {"question_id": "n"}],
               r"entry 2: options: a list of texts is needed, got nothing \(the key is missing\)"),
     "text": ("mlvu", "x.json", bad(MLVU, answer="4"),
-             r"entry 2: answer: '4' is none of the options \['2', '3', '5', '8'\]"),
-    "twice": ("mlvu", "x.json", bad(MLVU, candidates=["5", "5"]),
-              r"entry 2: answer: '5' is 2 times among"),
+             r"x.json: 1 of 2 questions cannot be answered, more than 20%; .* The first: "
+             r"x\.json, entry 2: answer: '4' is none of the options \['2', '3', '5', '8'\]"),
+    "blank": ("mlvu", "x.json", bad(MLVU, candidates=["5", ""]),
+              r"x\.json, entry 2: candidates: two that are not blank are needed, got \['5', ''\]"),
+    "key": ("mlvu", "x.json", bad(MLVU, answer=None), r"entry 2: answer: a text is needed"),
     "place": ("long_video_bench", "x.json", bad(LONG_VIDEO_BENCH, id="n", correct_choice=5),
               r"entry 2: correct_choice: 5 is no option; allowed: 0 to 4"),
     "test set": ("long_video_bench", "x.json",

@@ -237,6 +237,20 @@ def test_shuffled_frames_are_one_more_regime_that_changes_no_other(shop):
     assert read_rows(out / "sampling.jsonl") == read_rows(alone_out / "sampling.jsonl")
 
 
+def test_questions_of_a_public_file_that_have_no_answer_are_named_beside_what_is_skipped(
+    shop, tmp_path
+):
+    row = {"video": "a.mp4", "question": "which digit is shown?", "candidates": ["7", "5"],
+           "answer": "5", "question_type": "plotQA", "duration": 4}  # fmt: skip
+    (tmp_path / "1_plotQA.json").write_text(json.dumps([*[row] * 4, row | {"answer": "6"}]))
+    shop.locations["mlvu"] = str(tmp_path / "1_plotQA.json")
+    identity = evaluation(OWN, benchmark="mlvu", format="mlvu", regimes=("text",))
+    out = shop.run("faulty", identity)
+    assert len(read_rows(out / "items.jsonl")) == 4
+    why = "answer: '6' is none of the options ['7', '5']"
+    assert json.loads((out / "skipped.json").read_text()) == {"1_plotQA.json, entry 5": why}
+
+
 def test_a_public_file_is_evaluated_as_it_is_with_its_groups_beside_each_answer(shop, tmp_path):
     rows = [
         {"videoID": video, "question_id": f"{video}-1", "duration": "short", "task_type": "OCR",
