@@ -216,5 +216,7 @@ def _show(found: FileReport) -> None:
 
 
 def _told(error: ApolloError, *, code: int) -> int:
-    typer.echo(f"apollo: {redact(str(error))}", err=True)
+    # A name in it may be no text: it is shown by its codes.
+    text = redact(str(error)).encode(errors="backslashreplace").decode()
+    typer.echo(f"apollo: {text}", err=True)
     return code

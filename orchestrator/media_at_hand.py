@@ -10,7 +10,10 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from apollo_core.errors import BadData, BadInput
+from apollo_core.media.video_file import DEFAULT_DECODER, DecoderName
+from apollo_core.stages.identity import PretrainIdentity, StageIdentity
 from apollo_core.training_files.excluded_places import exclusion_place, exclusion_told
+from orchestrator.engine.decoders_needed import lack_of
 from orchestrator.engine.task import StageTask
 from orchestrator.files import read_json, write_atomically
 from orchestrator.plan.plan import Plan
@@ -47,7 +50,7 @@ def check_asked_media(
     """The same of a roster's benchmarks, for the tasks that are not done."""
     for task in tasks:
         places = {
-            fingerprint: _Place(location)
+            fingerprint: _Place(location, decoder=_decoder(task.identity))
             for fingerprint, location in task.locations.items()
             if fingerprint.startswith("manifest:")
         }
@@ -58,11 +61,19 @@ def _check_new(
     manifests: Mapping[str, _Place], folder: Path, root: Path, progress: Progress
 ) -> None:
     known = read_json(folder / "checked-media.json") or {}
-    new = {name: place for name, place in manifests.items() if name not in known}
+    named = {_name(fingerprint, place): place for fingerprint, place in manifests.items()}
+    new = {name: place for name, place in named.items() if name not in known}
     _refuse_bad_media(new.values(), root, progress)
     if new:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "checked-media.json", _kept(known, new))
+
+
+def _name(fingerprint: str, place: _Place) -> str:
+    """What a check is known by: another decoder may refuse what one reads."""
+    if place.decoder == DEFAULT_DECODER:
+        return fingerprint
+    return f"{fingerprint} by {place.decoder}"
 
 
 def _kept(known: Mapping[str, JsonValue], new: Mapping[str, _Place]) -> str:
@@ -83,21 +94,31 @@ def name_absent_media(plan: Plan, progress: Progress) -> None:
 
 
 class _Place(NamedTuple):
-    """A manifest, and what is left out of it as stages are told (`exclusion_told`), if anything."""
+    """A manifest, what is left out of it as stages are told (`exclusion_told`), if anything, and
+    what its videos are read by.
+    """
 
     manifest: str
     left_out: str = ""
+    decoder: DecoderName = DEFAULT_DECODER
 
 
 def _refuse_bad_media(places: Iterable[_Place], root: Path, progress: Progress) -> None:
     problems: list[str] = []
-    for location, left_out in places:
+    for location, left_out, decoder in places:
         from apollo_core.media.check_media import check
         from apollo_core.training_files.exclusion import read_exclusion
 
         exclusion = read_exclusion(*exclusion_told(left_out)) if left_out else None
         with progress.counting(f"checking media of {location}, files") as count:
-            report = check(location, root, workers=2, on_progress=count, exclusion=exclusion)
+            report = check(
+                location,
+                root,
+                workers=2,
+                on_progress=count,
+                exclusion=exclusion,
+                decoder=decoder,
+            )
         try:
             report.refuse_bad()
         except BadData as error:
@@ -108,9 +129,23 @@ def _refuse_bad_media(places: Iterable[_Place], root: Path, progress: Progress) 
 
 def _manifests(plan: Plan, keys: list[str], start: str) -> dict[str, _Place]:
     """Fingerprint -> the manifests that stages read, by how their fingerprint starts."""
-    return {
-        fingerprint: _Place(location, node.locations.get(exclusion_place(fingerprint), ""))
-        for node in map(plan.stages.__getitem__, keys)
-        for fingerprint, location in node.locations.items()
-        if fingerprint.startswith(start)
-    }
+    found: dict[str, _Place] = {}
+    for node in map(plan.stages.__getitem__, keys):
+        decoder = _decoder(node.identity)
+        for fingerprint, location in node.locations.items():
+            if not fingerprint.startswith(start):
+                continue
+            left_out = node.locations.get(exclusion_place(fingerprint), "")
+            # What one stage reads by the default decoder another may read by a stricter one.
+            if fingerprint not in found or decoder != DEFAULT_DECODER:
+                found[fingerprint] = _Place(location, left_out, decoder)
+    return found
+
+
+def _decoder(identity: StageIdentity) -> DecoderName:
+    """What a stage reads videos by, where that is installed here: a driver may lack what workers
+    have, and then looks by the default.
+    """
+    if isinstance(identity, PretrainIdentity) or lack_of(identity.decoder):
+        return DEFAULT_DECODER
+    return identity.decoder

@@ -11,7 +11,7 @@ from apollo_core.errors import BadData
 from apollo_core.media.decoding import DEADLINE_S
 from apollo_core.media.manifest import media_of
 from apollo_core.media.medium_facts import State, look_at
-from apollo_core.media.video_file import NO_VIDEO_STREAM
+from apollo_core.media.video_file import DEFAULT_DECODER, NO_VIDEO_STREAM, DecoderName
 from apollo_core.training_files.exclusion import Exclusion
 
 NAMED = 5  # bad files that one message names
@@ -71,6 +71,7 @@ def check(
     on_progress: Callable[[int, int], None] | None = None,
     deadline_s: float = DEADLINE_S,
     exclusion: Exclusion | None = None,
+    decoder: DecoderName = DEFAULT_DECODER,
 ) -> MediaReport:
     """Open every video's header and decode every image of a training or benchmark manifest.
 
@@ -80,13 +81,14 @@ def check(
         on_progress: called with (files done, files in all) after each file.
         deadline_s: how long one file may take before it counts as unreadable.
         exclusion: samples of a training set whose media are not looked at.
+        decoder: what is to read the videos.
 
     Raises:
         DataMissing, BadInput: the manifest itself is missing or wrong.
     """
     media = media_of(manifest, root=root, exclusion=exclusion)
     found: dict[State, list[tuple[str, str]]] = {}
-    facts = look_at(media, Path(root), workers=workers, deadline_s=deadline_s)
+    facts = look_at(media, Path(root), workers=workers, deadline_s=deadline_s, decoder=decoder)
     for done, each in enumerate(facts, start=1):
         if each.state != "usable":
             found.setdefault(each.state, []).append((each.path, each.reason))

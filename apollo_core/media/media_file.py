@@ -9,6 +9,15 @@ from pathlib import Path
 from apollo_core.errors import DecodeFailed
 
 
+def name_problem(name: str) -> str:
+    """What keeps a path from being a file's anywhere, in words; "" = nothing."""
+    if "\0" in name:
+        return "has a NUL character in its name, which no file can have"
+    if any("\ud800" <= letter <= "\udfff" for letter in name):
+        return "has a name that is no text (half of a surrogate pair); rename the file"
+    return ""
+
+
 def look(path: str | Path) -> os.stat_result:
     """What the file system says of `path`.
 
@@ -21,6 +30,8 @@ def look(path: str | Path) -> os.stat_result:
         raise DecodeFailed(path, "does not exist") from None
     except OSError as error:
         raise DecodeFailed(path, f"cannot be looked at: {error.strerror}") from None
+    except ValueError:
+        raise DecodeFailed(path, name_problem(str(path))) from None
     if stat.S_ISDIR(found.st_mode):
         raise DecodeFailed(path, "is a folder")
     if stat.S_ISREG(found.st_mode) and found.st_size == 0:

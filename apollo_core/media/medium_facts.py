@@ -18,8 +18,9 @@ from apollo_core.in_order import in_order
 from apollo_core.media.decoding import DEADLINE_S, Decoder
 from apollo_core.media.images import read_image
 from apollo_core.media.manifest_record import Medium, MediumKind
+from apollo_core.media.media_file import name_problem
 from apollo_core.media.remote_media import is_remote, medium_size, read_medium
-from apollo_core.media.video_file import NO_VIDEO_STREAM
+from apollo_core.media.video_file import DEFAULT_DECODER, NO_VIDEO_STREAM, DecoderName
 
 State = Literal["usable", "missing", "empty", "audio_only", "unreadable"]
 PROBE_SIZE = 16  # pixels that a checked image is reduced to; the whole file is decoded all the same
@@ -70,7 +71,12 @@ class Facts:
 
 
 def look_at(
-    media: Sequence[Medium], root: Path, *, workers: int = 1, deadline_s: float = DEADLINE_S
+    media: Sequence[Medium],
+    root: Path,
+    *,
+    workers: int = 1,
+    deadline_s: float = DEADLINE_S,
+    decoder: DecoderName = DEFAULT_DECODER,
 ) -> Iterator[Facts]:
     """The facts of each medium, in order.
 
@@ -79,19 +85,20 @@ def look_at(
             store only the listing is asked: to open them would fetch all of them.
         workers: processes that read headers at a time.
         deadline_s: how long one file may take before it counts as unreadable.
+        decoder: what is to read the videos; what it refuses is unreadable.
     """
     idle: SimpleQueue[Decoder] = SimpleQueue()
 
     def look(medium: Medium) -> Facts:
-        decoder = idle.get()
+        one = idle.get()
         try:
-            return _facts(decoder, medium, root)
+            return _facts(one, medium, root)
         finally:
-            idle.put(decoder)
+            idle.put(one)
 
     with ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
         for _ in range(workers):
-            idle.put(stack.enter_context(Decoder(deadline_s=deadline_s)))
+            idle.put(stack.enter_context(Decoder(deadline_s=deadline_s, decoder=decoder)))
         yield from in_order(pool, look, media, most=_AHEAD * workers)
 
 
@@ -108,6 +115,8 @@ def content_hash(root: Path, name: str) -> str:
 def _facts(decoder: Decoder, medium: Medium, root: Path) -> Facts:
     kind, path = medium
     size = -1
+    if problem := name_problem(path):
+        return Facts(path, kind, "unreadable", problem)
     try:
         size = medium_size(root, path)
         if size == 0 and (is_remote(root) or not (root / path).is_fifo()):
@@ -129,7 +138,10 @@ def _facts(decoder: Decoder, medium: Medium, root: Path) -> Facts:
 
 
 def _film(decoder: Decoder, file: Path) -> dict[str, Any]:
-    return decoder.headers(file)
+    found = decoder.headers(file)
+    if decoder.decoder != DEFAULT_DECODER:  # headers are read as the default one reads them
+        decoder.timestamps(file)
+    return found
 
 
 def _picture(decoder: Decoder, file: Path) -> dict[str, Any]:

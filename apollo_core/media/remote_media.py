@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from apollo_core.errors import BadData, BadInput, DecodeFailed
-from apollo_core.media.media_file import look
+from apollo_core.media.media_file import look, name_problem
 from apollo_core.media.scratch_cache import ScratchCache, scratch_cache
 from apollo_core.object_store import ObjectStore
 from apollo_core.training_files.held_media import held, held_file, held_size
@@ -77,6 +77,8 @@ def medium_size(root: Path, name: str) -> int:
         return held_size(_holder(root, inside.holder), inside.member)
     remote = _remote(root)
     if remote is None:
+        if "\0" in name:  # the file system has no error for it
+            raise FileNotFoundError(f"{str(root / name)!r}: {name_problem(name)}")
         return (root / name).stat().st_size
     found = remote.sizes.get(name)
     if found is None:

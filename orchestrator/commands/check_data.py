@@ -51,12 +51,13 @@ def check_data(
 ) -> None:
     """Name all that is missing, empty, audio only, unreadable, too short or too long.
 
-    Exit 1 if there is any. With --out: a page with pictures, and a list for `data.exclude`.
+    Exit 1 if there is any that a sweep's `data.exclude` does not leave out already. With --out: a
+    page with pictures, and a list for `data.exclude`.
     """
     from apollo_core.errors import BadInput
     from orchestrator.data_check.checking import Asked, check_sources
     from orchestrator.data_check.findings import Limits
-    from orchestrator.data_check.page import write_report
+    from orchestrator.data_check.page import prepare_folder, write_report
     from orchestrator.data_check.sources import sources_of
     from orchestrator.watching.progress import make_progress
 
@@ -71,14 +72,18 @@ def check_data(
 
         rule = token_rule(design, store)
     sources = sources_of(manifests, root, store)
+    if out is not None:
+        prepare_folder(out)
     asked = Asked(Limits(min_seconds, max_seconds), duplicates, workers, rule)
     checked = check_sources(sources, asked, make_progress().counting)
-    excluded = None if out is None else write_report(checked, out)
+    # Said before it is written: what took hours to find out is not to be lost with a disk.
     if as_json:
         typer.echo(json.dumps(checked.as_dict()))
     else:
         _tell(checked)
-        if out is not None:
+    if out is not None:
+        excluded = write_report(checked, out)
+        if not as_json:
             typer.echo(f"{out / 'report.html'}; {out / 'excluded.jsonl'} has {excluded} lines")
     raise typer.Exit(0 if checked.is_clean else 1)
 
@@ -86,22 +91,31 @@ def check_data(
 def _tell(checked: Checked) -> None:
     found = checked.found
     for path, why in list(found.bad.items())[:_SAID]:
-        typer.echo(f"{path}: {why}")
+        _say(f"{path}: {why}")
     if len(found.bad) > _SAID:
-        typer.echo(f"... and {len(found.bad) - _SAID} more")
+        _say(f"... and {len(found.bad) - _SAID} more")
     for path, (header, packets) in list(found.lies.items())[:_SAID]:
-        typer.echo(f"{path}: its header says {header:.2f} s, its packets {packets:.2f}")
+        _say(f"{path}: its header says {header:.2f} s, its packets {packets:.2f}")
     if checked.duplicates:
         count = len(checked.duplicates)
-        typer.echo(f"{count} group{'s' * (count > 1)} of media with the same bytes")
+        _say(f"{count} group{'s' * (count > 1)} of media with the same bytes")
     if checked.in_both:
         first = checked.in_both[0][0]
-        typer.echo(f"trained on and asked about: {len(checked.in_both)} media, as {first}")
+        _say(f"trained on and asked about: {len(checked.in_both)} media, as {first}")
     for one in checked.sets:
         told = f"{one.source.name}: {one.rows} rows, {one.media} media"
+        told += f", {one.left_out} more left out by the sweep" if one.left_out else ""
         told += f", {one.lost} rows with bad media" if one.lost else ""
         told += f", {len(one.too_long)} too long for the model" if one.too_long else ""
-        typer.echo(told)
+        _say(told)
+    if checked.left_out:
+        count = len(checked.left_out)
+        _say(f"not looked at: {count} media that {checked.sources.listed} leaves out")
     total = sum(found.kinds.values())
     by = " by the listing of their store; none was opened" if checked.only_listed else ""
-    typer.echo(f"{total - len(found.bad)} of {total} media usable{by}")
+    _say(f"{total - len(found.bad)} of {total} media usable{by}")
+
+
+def _say(line: str) -> None:
+    """A line; a name that is no text is shown by its codes."""
+    typer.echo(line.encode(errors="backslashreplace").decode())

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from apollo_core.errors import BadData, BadInput
-from apollo_core.media.manifest import read_manifest
 from apollo_core.media.manifest_record import Medium
 from apollo_core.media.medium_facts import look_at
 from apollo_core.media.remote_media import is_remote
+from apollo_core.training_files.json_files import entries_of_lines
 from orchestrator.data_check.findings import Findings, Limits, duplicates_of, middle
 from orchestrator.data_check.sources import Source, Sources
 
@@ -48,7 +47,8 @@ class SetFindings:
     """One set or benchmark.
 
     Attributes:
-        rows, media: how many it has.
+        rows, media: how many it has, less what the sweep leaves out.
+        left_out: samples that the sweep leaves out.
         affected: ids of rows that show something bad, the first few; `lost` counts all.
         tokens: positions of each of its samples, where asked.
         too_long: id -> positions of samples that the language model cannot take.
@@ -57,6 +57,7 @@ class SetFindings:
     source: Source
     rows: int = 0
     media: int = 0
+    left_out: int = 0
     lost: int = 0
     affected: list[str] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
@@ -69,6 +70,7 @@ class Checked:
 
     Attributes:
         duplicates: media of equal bytes, group by group.
+        left_out: media that the sweep leaves out, and that were not looked at therefore.
         in_both: of these, groups with media that are trained on and media that are asked about.
         only_asked: bad media of benchmarks alone: a list of exclusions does not touch them.
     """
@@ -79,6 +81,7 @@ class Checked:
     sets: tuple[SetFindings, ...]
     duplicates: tuple[tuple[str, ...], ...]
     in_both: tuple[tuple[str, ...], ...]
+    left_out: tuple[str, ...]
     only_asked: frozenset[str]
 
     @property
@@ -102,6 +105,8 @@ class Checked:
         return {
             "root": str(self.sources.root),
             "only_listed": self.only_listed,
+            "data_exclude": None if self.sources.listed is None else str(self.sources.listed),
+            "media_left_out": list(self.left_out),
             "sets": [_set_values(one) for one in self.sets],
             "videos": found.kinds["video"],
             "images": found.kinds["image"],
@@ -120,8 +125,13 @@ class Checked:
             "codecs": dict(found.codecs.most_common()),
         }
 
-    def exclusions(self) -> Iterator[dict[str, str]]:
-        """Lines for `data.exclude`: bad media of training sets, and samples that are too long."""
+    def exclusions(self) -> Iterator[Mapping[str, Any]]:
+        """Lines for `data.exclude`: bad media of training sets, and samples that are too long.
+
+        Behind those that the sweep's list has already, so that this one may take its place.
+        """
+        if self.sources.listed is not None:
+            yield from (entry.load() for entry in entries_of_lines(self.sources.listed))
         for path, why in self.found.bad.items():
             if path not in self.only_asked:
                 yield {"medium": path, "why": why}
@@ -147,7 +157,7 @@ def check_sources(sources: Sources, asked: Asked, counting: Counting) -> Checked
     found = Findings(asked.limits)
     films: dict[str, tuple[float, int]] = {}
     with counting("media files") as count:
-        facts = look_at(media, sources.root, workers=asked.workers)
+        facts = look_at(media, sources.root, workers=asked.workers, decoder=sources.decoder)
         for done, one in enumerate(facts, start=1):
             found.add(one)
             if asked.rule is not None and one.kind == "video" and one.frames:
@@ -164,7 +174,14 @@ def check_sources(sources: Sources, asked: Asked, counting: Counting) -> Checked
     both += [(path,) for path in sorted(trained & tested - known)]
     sets = tuple(_set(one, sources.root, found.bad, asked, films, counting) for one in sources.each)
     return Checked(
-        sources, asked, found, sets, tuple(alike), tuple(both), frozenset(tested - trained)
+        sources,
+        asked,
+        found,
+        sets,
+        tuple(alike),
+        tuple(both),
+        tuple(sorted(_listed(sources) - trained - tested)),
+        frozenset(tested - trained),
     )
 
 
@@ -183,6 +200,12 @@ def _media(sources: Sources) -> dict[Medium, tuple[bool, bool]]:
     if problems:
         raise type(problems[0])("\n".join(map(str, problems)))
     return used
+
+
+def _listed(sources: Sources) -> set[str]:
+    """Media that the sweep's list names."""
+    lists = (one.exclusion.media for one in sources.each if one.exclusion is not None)
+    return {path for media in lists for path in media}
 
 
 def _set(
@@ -204,6 +227,7 @@ def _set(
             if len(one.affected) < _IDS:
                 one.affected.append(name)
     one.media = len(seen)
+    one.left_out = source.left_out(root)
     if asked.rule is not None and source.trains:
         _count_tokens(one, root, asked.rule, films, counting)
     return one
@@ -217,7 +241,7 @@ def _count_tokens(
     counting: Counting,
 ) -> None:
     with counting(f"tokens of {one.source.name}, samples") as count:
-        for done, sample in enumerate(read_manifest(one.source.path, root), start=1):
+        for done, sample in enumerate(one.source.samples(root), start=1):
             try:
                 length = rule.length(sample, films)
             except BadData as error:
@@ -235,6 +259,7 @@ def _set_values(one: SetFindings) -> dict[str, Any]:
         "holds": "conversations" if one.source.trains else f"questions ({one.source.form})",
         "rows": one.rows,
         "media": one.media,
+        "left_out": one.left_out,
         "rows_with_bad_media": one.lost,
         "first_of_them": one.affected,
     }
@@ -242,8 +267,3 @@ def _set_values(one: SetFindings) -> dict[str, Any]:
         values["tokens"] = middle(one.tokens)
         values["longer_than_the_model_takes"] = len(one.too_long)
     return values
-
-
-def write_exclusions(path: Path, lines: Sequence[Mapping[str, str]]) -> None:
-    """The list for `data.exclude`."""
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")

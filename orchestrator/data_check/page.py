@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
+from tempfile import TemporaryFile
 
-from orchestrator.data_check.checking import Checked, write_exclusions
+from apollo_core.errors import BadInput
+from orchestrator.data_check.checking import Checked
 from orchestrator.data_check.histograms import Picture, resolutions, spread
 
 _SHOWN = 50
@@ -31,18 +33,35 @@ code { background: #f1f2f4; padding: .05rem .3rem; border-radius: 3px; }
 """
 
 
+def prepare_folder(out: Path) -> None:
+    """Make the folder and prove that it can be written, before anything is looked at.
+
+    Raises:
+        BadInput: it cannot.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise BadInput(
+            f"--out: {out} cannot be written ({error.strerror}); give a folder that can, or a new "
+            "name"
+        ) from error
+
+
 def write_report(checked: Checked, out: Path) -> int:
     """Write the folder; how many lines the list of exclusions has."""
-    out.mkdir(parents=True, exist_ok=True)
     lines = list(checked.exclusions())
-    write_exclusions(out / "excluded.jsonl", lines)
+    listed = "".join(json.dumps(line) + "\n" for line in lines)
+    (out / "excluded.jsonl").write_text(listed, encoding="utf-8")
     values = {**checked.as_dict(), "excluded": len(lines)}
     (out / "report.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     pictures = list(_pictures(checked))
     for each in pictures:
         (out / f"{each.name}.png").write_bytes(each.png)
     page = _page(checked, pictures, excluded=len(lines))
-    (out / "report.html").write_text(page, encoding="utf-8")
+    # A name that is no text is shown by its codes.
+    (out / "report.html").write_text(page, encoding="utf-8", errors="backslashreplace")
     return len(lines)
 
 
@@ -85,9 +104,17 @@ def _sections(checked: Checked, pictures: Sequence[Picture], excluded: int) -> I
         + "</p>"
     )
     yield from _sets(checked)
-    if excluded:
+    if checked.sources.listed is not None:
         yield (
-            f"<p><code>excluded.jsonl</code> has {excluded} lines. Put it beside the manifests "
+            f"<p>Left out by <code>{escape(str(checked.sources.listed))}</code>: "
+            f"{sum(one.left_out for one in checked.sets)} samples; of {len(checked.left_out)} "
+            "media of that list nothing was looked at.</p>"
+        )
+    if excluded and not checked.is_clean:
+        yield (
+            f"<p><code>excluded.jsonl</code> has {excluded} lines"
+            + (", those of the sweep's own list first" if checked.sources.listed else "")
+            + ". Put it beside the manifests "
             "and write <code>data: {exclude: excluded.jsonl}</code> into the sweep file: what is "
             "trained on, and so the stages' keys, change with it. Benchmarks keep all their "
             "questions.</p>"
@@ -123,12 +150,14 @@ def _sets(checked: Checked) -> Iterator[str]:
             "conversations" if one.source.trains else "questions",
             str(one.rows),
             str(one.media),
+            *([str(one.left_out)] if checked.sources.listed else []),
             str(one.lost),
             str(len(one.too_long)) if checked.asked.rule and one.source.trains else "",
         )
         for one in checked.sets
     ]
-    head = ("set", "holds", "rows", "media", "rows with bad media", "too many tokens")
+    left_out = ["left out"] if checked.sources.listed else []
+    head = ("set", "holds", "rows", "media", *left_out, "rows with bad media", "too many tokens")
     yield _table("Sets", head, rows)
     lost = [one for one in checked.sets if one.lost and not one.source.trains]
     for one in lost:

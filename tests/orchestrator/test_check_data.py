@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from PIL import Image
 from small_sweep import write
@@ -162,6 +163,76 @@ def test_what_a_sweep_excludes_changes_its_training_and_no_benchmark(data):
     assert keys(exclude="excluded.jsonl") == whole
 
 
+def test_what_the_sweep_leaves_out_already_is_told_apart_and_passes(apollo, data):
+    names = ("a.mp4", "c.png", "cut.mp4")
+    lines(data / "own.jsonl", *map(conversation, names))
+    lines(data / "bench.jsonl", question("b.mp4"))
+    call = ("check-data", write(data.parent, of_own(str(data))), "--out", data.parent / "first")
+    assert apollo(*call)[0] == 1
+    shutil.copy(data.parent / "first" / "excluded.jsonl", data)
+    sweep = write(data.parent, {**of_own(str(data)), "data/exclude": "excluded.jsonl"})
+    out = data.parent / "second"
+    code, said, _ = apollo("check-data", sweep, "--out", out)
+    assert code == 0
+    assert "own.jsonl: 2 rows, 2 media, 1 more left out by the sweep" in said
+    assert "not looked at: 1 media" in said
+    found = json.loads((out / "report.json").read_text())
+    assert (found["media_left_out"], found["sets"][0]["left_out"]) == (["cut.mp4"], 1)
+    (data / "c.png").write_bytes(b"no picture")
+    assert apollo("check-data", sweep, "--out", out)[0] == 1
+    # The list as it is written may take the place of the sweep's own.
+    listed = [json.loads(line) for line in (out / "excluded.jsonl").read_text().splitlines()]
+    assert [each["medium"] for each in listed] == ["cut.mp4", "c.png"]
+
+
+def test_what_the_sweeps_decoder_refuses_is_found_before_a_run(apollo, data):
+    with av.open(str(NASA)) as source, av.open(str(data / "a.ts"), "w") as copy:
+        stream = copy.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                copy.mux(packet)
+    lines(data / "own.jsonl", conversation("a.ts"))
+    lines(data / "bench.jsonl", question("b.mp4"))
+    plain = of_own(str(data))
+    assert apollo("check-data", write(data.parent, plain))[0] == 0
+    sweep = write(data.parent, {**plain, "data/decoder": "decord"})
+    code, said, _ = apollo("check-data", sweep)
+    assert code == 1
+    assert "a.ts: is of a kind (mpegts) whose frames decord confuses" in said
+    code, _, err = apollo("run", sweep, "--store", data.parent / "store")
+    assert code == 2
+    assert "a.ts is of a kind (mpegts)" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("a\0.mp4", "NUL character"), ("a\udc80.mp4", "a name that is no text")]
+)
+def test_a_medium_whose_name_no_file_can_have_is_bad_and_the_report_is_written(
+    apollo, data, name, says
+):
+    lines(data / "own.jsonl", conversation(name), conversation("c.png"))
+    out = data.parent / "out"
+    code, said, _ = apollo("check-data", data / "own.jsonl", "--root", data, "--out", out)
+    assert code == 1
+    assert says in said
+    assert "1 of 2 media usable" in said
+    assert says in (out / "report.html").read_text()
+    lines(data / "bench.jsonl", question("b.mp4"))
+    sweep = write(data.parent, of_own(str(data)))
+    code, _, err = apollo("run", sweep, "--store", data.parent / "store")
+    assert (code, "Traceback" in err) == (2, False)
+
+
+def test_the_working_folder_may_be_what_is_checked(apollo, data, monkeypatch):
+    folder = data / "questions"
+    folder.mkdir()
+    lines(folder / "bench.jsonl", question("a.mp4"))
+    monkeypatch.chdir(folder)
+    code, said, _ = apollo("check-data", ".", "--root", data)
+    assert (code, "1 of 1 media usable" in said) == (0, True)
+
+
 def test_what_was_only_listed_is_not_said_to_have_been_opened(apollo, data):
     lines(data / "own.jsonl", conversation("a.mp4"), conversation("cut.mp4"))
     lines(data / "bench.jsonl", question("b.mp4"))
@@ -190,6 +261,7 @@ def test_manifests_that_are_not_here_are_looked_for_where_a_sweep_would(apollo, 
         (("own.jsonl", "--root", "nowhere"), "nowhere is not a folder"),
         (("own.jsonl", "--root", "s3://bucket/x"), "--root: a URL; check a sweep file"),
         (("s.yaml", "own.jsonl"), "s.yaml is a sweep; give it alone"),
+        (("own.jsonl", "--root", ".", "--out", "own.jsonl"), "own.jsonl cannot be written"),
         (("bad.jsonl", "own.jsonl", "--root", "."), "bad.jsonl:1: not JSON"),
         (("own.jsonl", "--root", ".", "--min-seconds", "9", "--max-seconds", "5"), "9 is over"),
     ],
