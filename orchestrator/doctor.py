@@ -11,6 +11,7 @@ from orchestrator.checkup.finding import Finding
 from orchestrator.checkup.installation import INSTALL, installation, packages
 from orchestrator.checkup.machine import machine
 from orchestrator.checkup.services import ray_cluster, ray_on_this_machine, tracking
+from orchestrator.engine.places_needed import Place
 from orchestrator.spec.sweep_types import Sweep
 from orchestrator.store.store import open_store
 
@@ -46,9 +47,18 @@ def findings(
         yield from sweep_needs(sweep, opened, on_cluster=address is not None)
     if address is not None:
         decoders = (sweep.data.decoder,) if sweep is not None else ()
-        yield from ray_cluster(address, opened.root, decoders)
+        places = _places(sweep, opened.root) if sweep is not None else ()
+        yield from ray_cluster(address, opened.root, decoders, places)
     elif start_ray:
         yield from ray_on_this_machine()
+
+
+def _places(sweep: Sweep, store: Path) -> tuple[Place, ...]:
+    """What every node must see beside the store."""
+    from orchestrator.engine.places_needed import places_of_plan
+    from orchestrator.plan.graph import build_plan
+
+    return places_of_plan(build_plan(sweep, store=store), store)
 
 
 def require_sweep_packages() -> None:

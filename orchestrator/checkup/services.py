@@ -14,6 +14,7 @@ from apollo_core.media.video_file import DecoderName
 from apollo_core.redaction import redact
 from orchestrator.checkup.finding import Finding, broken, ok, warning
 from orchestrator.checkup.ray_address import require_ray
+from orchestrator.engine.places_needed import Place
 from orchestrator.store.scratch import scratch_folder
 from orchestrator.store.store import Store
 
@@ -36,7 +37,10 @@ def ray_on_this_machine() -> Iterator[Finding]:
 
 
 def ray_cluster(
-    address: str, store: Path, decoders: tuple[DecoderName, ...] = ()
+    address: str,
+    store: Path,
+    decoders: tuple[DecoderName, ...] = (),
+    places: tuple[Place, ...] = (),
 ) -> Iterator[Finding]:
     """Ask every node of a running cluster whether stages can run there."""
     from orchestrator.engine.ray.nodes import ask_nodes
@@ -44,7 +48,7 @@ def ray_cluster(
     try:
         require_ray(address, patience=0.0)
         with _connected(address, None):
-            nodes = ask_nodes(store, decoders)
+            nodes = ask_nodes(store, decoders, places)
     except ApolloError as error:
         mend = "check the address, and RAY_AUTH_TOKEN if it asks for a token (docs/cluster.md)"
         yield broken(redact(str(error)), mend)

@@ -11,6 +11,7 @@ from apollo_core.execution import Execution
 from apollo_core.features.feature_cache import FeatureCache
 from apollo_core.stages.context import Event, StageContext
 from apollo_core.stages.identity import StageIdentity
+from orchestrator.engine.places_needed import require_places
 from orchestrator.engine.stage_usage import StageUsage
 from orchestrator.engine.stall_watch import stall_watch
 from orchestrator.engine.task import StageTask
@@ -26,6 +27,7 @@ def core_stage(identity: StageIdentity, context: StageContext) -> None:
     """Run a stage of `apollo_core`; only a worker pays for importing torch."""
     from apollo_core.stages.run import run_stage
 
+    require_places(context.locations, str(context.media_root))
     run_stage(identity, context)
 
 

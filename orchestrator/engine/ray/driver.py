@@ -26,6 +26,7 @@ from apollo_core.errors import ApolloError, BadInput
 from orchestrator.engine.decoders_needed import decoders_of
 from orchestrator.engine.engine import refuse_what_never_fits
 from orchestrator.engine.frontier import Frontier
+from orchestrator.engine.places_needed import places_of_tasks
 from orchestrator.engine.ray.cluster import cluster, cluster_capacity, shut_down
 from orchestrator.engine.ray.hand_out import HandOut, Stuck, Tell
 from orchestrator.engine.ray.job import STOP_WITHIN, Job
@@ -135,7 +136,8 @@ def drive(job: Job, tell: Tell, stopping: threading.Event | None = None) -> None
     if job.address is None:
         refuse_what_never_fits(job.frontier.unfinished(), cluster_capacity())
     else:
-        require_nodes(store.root, decoders_of(job.frontier.unfinished()))
+        tasks = job.frontier.unfinished()
+        require_nodes(store.root, decoders_of(tasks), places_of_tasks(tasks, store.root))
     with_memory = any(task.memory for task in job.frontier.unfinished())
     stages = HandOut(
         job.frontier,

@@ -20,6 +20,7 @@ from typing import Any
 
 from apollo_core.errors import BadInput
 from apollo_core.media.video_file import PACKAGES, DecoderName
+from orchestrator.engine.places_needed import Place
 
 # What a stage cannot run without; an image that lacks one would fail every stage on that node.
 NEEDED = ("torch", "transformers", "safetensors", "decord2", "av")
@@ -50,17 +51,20 @@ class NodeReport:
     free: dict[str, int] = field(default_factory=dict[str, int])
 
 
-def require_nodes(store: Path, decoders: tuple[DecoderName, ...] = ()) -> list[NodeReport]:
+def require_nodes(
+    store: Path, decoders: tuple[DecoderName, ...] = (), places: tuple[Place, ...] = ()
+) -> list[NodeReport]:
     """Ask every node of the connected cluster that can run stages.
 
     Args:
         store: the store's folder, which must be one and the same everywhere.
         decoders: that videos are to be read by.
+        places: what stages read outside the store.
 
     Raises:
         BadInput: naming each node that cannot, why, and what to do.
     """
-    found = ask_nodes(store, decoders)
+    found = ask_nodes(store, decoders, places)
     problems = [f"node {node.name}: {problem}" for node in found for problem in node.problems]
     if problems:
         raise BadInput("\n".join(problems))
@@ -80,7 +84,9 @@ def require_store(store: str) -> None:
         )
 
 
-def ask_nodes(store: Path, decoders: tuple[DecoderName, ...] = ()) -> list[NodeReport]:
+def ask_nodes(
+    store: Path, decoders: tuple[DecoderName, ...] = (), places: tuple[Place, ...] = ()
+) -> list[NodeReport]:
     """What each node says that can run stages; those that join later are not asked."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -96,7 +102,7 @@ def ask_nodes(store: Path, decoders: tuple[DecoderName, ...] = ()) -> list[NodeR
         asked = {
             ask.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ).remote(str(folder), token, node["NodeID"], here, decoders): node
+            ).remote(str(folder), token, node["NodeID"], here, decoders, places): node
             for node in nodes
         }
         return [_answer(reference, node, folder) for reference, node in asked.items()]
@@ -155,6 +161,11 @@ def _problems(said: dict[str, Any], folder: Path, node: str) -> Iterator[str]:
             f"writes to the store {store} do not arrive here within {_LOOKS * _PAUSE:.0f} s; use a "
             "filesystem that shows other hosts' files at once (NFS: mount with `actimeo=1`)"
         )
+    for what, path in said["unseen"]:
+        yield (
+            f"does not see the {what} {path} of {socket.gethostname()}; mount it there at the same "
+            "place"
+        )
     if said["missing"]:
         missing = ", ".join(said["missing"])
         yield f"lacks {missing}; put apollo-sweeps[sweep] into the cluster's image"
@@ -175,10 +186,16 @@ def _arrives(answer: Path) -> bool:
 
 
 def _look(
-    folder: str, token: str, node: str, driver: dict[str, str], decoders: tuple[DecoderName, ...]
+    folder: str,
+    token: str,
+    node: str,
+    driver: dict[str, str],
+    decoders: tuple[DecoderName, ...],
+    places: tuple[Place, ...],
 ) -> dict[str, Any]:
     """Runs on the node: what is there."""
     from orchestrator.engine.decoders_needed import lack_of
+    from orchestrator.engine.places_needed import unseen
     from orchestrator.engine.ray.shipping import code_digest
 
     versions = _versions()
@@ -191,6 +208,7 @@ def _look(
     return {
         "sees": sees,
         "unwritable": unwritable,
+        "unseen": unseen(places),
         "missing": [name for name in NEEDED if name not in versions],
         "unread": [decoder for decoder in decoders if lack_of(decoder)],
         "differs": [

@@ -5,11 +5,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tiny_stages import tiny_task
 
 from apollo_core.errors import BadInput
+from orchestrator.engine.places_needed import places_of_tasks, require_places
 from orchestrator.engine.ray.nodes import ask_nodes, require_nodes, require_store
 from orchestrator.engine.ray.shipping import code_digest, runtime_environment
-from orchestrator.store import failures
+from orchestrator.engine.worker import run_task
+from orchestrator.store import failures, retries
+from orchestrator.store.store import Store
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.slow]
 
@@ -80,6 +84,52 @@ def test_a_node_that_does_not_see_the_store_is_named(two_nodes, tmp_path, monkey
     with pytest.raises(BadInput, match=r"node .*: does not see the store .*--store") as raised:
         require_nodes(tmp_path / "store")
     assert len(str(raised.value).splitlines()) == 2
+
+
+def test_a_node_that_does_not_see_media_or_weights_is_named(two_nodes, tmp_path):
+    data, weights, store = tmp_path / "data", tmp_path / "llm", tmp_path / "store"
+    for folder in (data, weights):
+        folder.mkdir()
+    (data / "captions.jsonl").write_text("")
+    places = places_of_tasks([reading(tmp_path, data / "captions.jsonl", weights)], store)
+    assert all(not node.problems for node in ask_nodes(store, (), places))
+
+    for folder in (data, weights):
+        folder.rename(tmp_path / f"{folder.name} is not mounted")
+    with pytest.raises(BadInput) as raised:
+        require_nodes(store, (), places)
+    said = str(raised.value).splitlines()
+    assert len(said) == 4, "of a folder that is not there its files are not named as well"
+    for what in (f"media folder {data}", f"weights {weights}"):
+        assert sum(f"does not see the {what} of " in line for line in said) == 2
+
+
+def reading(folder, manifest, weights):
+    """A stage that reads a manifest and weights, and a world that lies in the store."""
+    world = str(folder / "store" / "worlds" / "bench.jsonl")
+    places = {"manifest:1": str(manifest), "local:2": str(weights), "world:3": world}
+    task = tiny_task(folder / "store", "a")
+    return task.model_copy(update={"locations": places, "media_root": str(manifest.parent)})
+
+
+def test_a_machine_without_a_stages_files_is_at_fault_and_not_the_stage(tmp_path, monkeypatch):
+    monkeypatch.setattr(retries, "SERVER_PAUSES", (0.0,))
+    data, store = tmp_path / "data", Store(tmp_path / "store")
+    store.prepare()
+    task = reading(tmp_path, data / "captions.jsonl", tmp_path)
+    places = dict(task.locations), task.media_root
+    with pytest.raises(OSError, match=f"does not see the media folder {data}; mount it") as raised:
+        require_places(*places)
+    assert failures.class_of(raised.value) == "infra"
+    outcome = run_task(task)
+    assert (outcome.status, outcome.failure_class) == ("failed", "infra")
+    assert [row.then for row in store.failures(task.key)] == ["again"] * 3 + ["next run"]
+
+    data.mkdir()  # a mount point without its mount
+    with pytest.raises(OSError, match=r"does not see the manifest .*captions.jsonl; mount it"):
+        require_places(*places)
+    (data / "captions.jsonl").write_text("")
+    require_places(*places)
 
 
 def test_a_node_that_came_later_and_does_not_see_the_store_takes_no_stage(tmp_path):
