@@ -35,7 +35,7 @@ class Sample:
     """One conversation.
 
     Attributes:
-        id: unique in its manifest.
+        id: unique in its manifest; one that its file repeats has its place behind it (`000#2`).
         media: in the order of their marks in the text.
         turns: ("system" | "user" | "assistant", text); a system turn only as the first.
     """

@@ -3,6 +3,7 @@
 | where it is met | what differs |
 |---|---|
 | LLaVA, LLaVA-OneVision, M4 | `image` may be a list |
+| LLaVA-Video-178K | a video's mark is `<image>` |
 | ShareGPT, LLaMA-Factory | `system` beside the turns; `role` and `content` in `conversations` |
 | Qwen-VL, OpenAI, TRL | `content` is a list of parts of type text, image and video |
 | The Cauldron, FineVision | `texts`: [{"user", "assistant"}]; images without marks |
@@ -45,6 +46,38 @@ def own_form(row: Row) -> Row:
     Raises:
         BadRecordError: a part of a turn that means nothing here.
     """
+    return with_video_marks(_in_own_turns(row))
+
+
+def with_video_marks(row: Row) -> Row:
+    """The record with `<video>` for `<image>`, where it has only videos and as many `<image>`."""
+    if "image" in row or "images" in row or not ("video" in row or "videos" in row):
+        return row
+    key = "conversations" if "conversations" in row else "messages"
+    told = "value" if key == "conversations" else "content"
+    turns = row.get(key)
+    if not isinstance(turns, list) or not all(isinstance(turn, Mapping) for turn in turns):
+        return row
+    videos = row.get("videos")
+    wanted = int("video" in row) + (len(videos) if isinstance(videos, list) else 0)
+    asked = [turn for turn in turns if _asks(turn) and isinstance(turn.get(told), str)]
+    marks = {kind: sum(turn[told].count(mark) for turn in asked) for kind, mark in MARKS.items()}
+    if marks["video"] or marks["image"] != wanted:
+        return row
+    mended = [
+        {**turn, told: turn[told].replace(MARKS["image"], MARKS["video"])}
+        if _asks(turn) and isinstance(turn.get(told), str)
+        else turn
+        for turn in turns
+    ]
+    return {**row, key: mended}
+
+
+def _asks(turn: Row) -> bool:
+    return ROLES.get(str(turn.get("from", turn.get("role")))) == "user"
+
+
+def _in_own_turns(row: Row) -> Row:
     changed = _media(row)
     key, turns = _turns(row)
     if turns is None:
@@ -189,6 +222,6 @@ def mark_unmarked(record: dict[str, Any]) -> None:
     if not marks or any(mark in text for text in texts for mark in MARKS.values()):
         return
     for turn in turns:
-        if ROLES.get(str(turn.get("from", turn.get("role")))) == "user":
+        if _asks(turn):
             turn[told] = f"{marks}\n{turn[told]}" if turn.get(told) else marks
             return

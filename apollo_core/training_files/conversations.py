@@ -1,6 +1,7 @@
 """The conversations of a training set, read one at a time: in memory is where each of them lies.
 
-Twelve bytes a row and, of sets in blocks, four more; a million rows are 14 or 18 MB.
+Fourteen bytes a row; four more of sets in blocks, and four where ids are repeated: of a million
+rows 14 to 22 MB.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import overload
 
@@ -21,11 +23,12 @@ import numpy as np
 
 from apollo_core.errors import BadData, BadInput, DataMissing
 from apollo_core.media.manifest_record import BadRecordError, Sample, parse_line, sample_of
-from apollo_core.training_files.bad_rows import BadRows, Ids
+from apollo_core.training_files.bad_rows import BadRows
 from apollo_core.training_files.chat_forms import own_form
 from apollo_core.training_files.json_files import Entry, entries_of_lines, entries_of_list
 from apollo_core.training_files.parquet_rows import TURNS, group_sizes
 from apollo_core.training_files.places import PACKED, Kind, files_of, kind_of
+from apollo_core.training_files.row_ids import RowIds, called
 from apollo_core.training_files.unpacked import Unpacked, sample_in, unpack, unpacked_beside
 
 
@@ -61,12 +64,13 @@ class Conversations(Samples):
         turns: of each row, how many turns it has.
     """
 
-    def __init__(self, rows: _Rows, load: Callable[[int, bytes], Sample]) -> None:
+    def __init__(self, rows: _Rows, load: Callable[[int, bytes], Sample], ids: RowIds) -> None:
         self._files = rows.files
         self._first = rows.first
         self._start = np.frombuffer(rows.start, np.int64)
         self._length = np.frombuffer(rows.length, np.uint32)
         self._numbers: np.ndarray | None = None
+        self._times = ids.times()
         self._load = load
         self.turns = np.frombuffer(rows.turns, np.uint16)
         self.blocks: np.ndarray | None = None
@@ -83,12 +87,23 @@ class Conversations(Samples):
         place = bisect_right(self._first, number) - 1
         raw = os.pread(self._open[place], int(self._length[row]), int(self._start[row]))
         try:
-            return self._load(number, raw)
+            sample = self._load(number, raw)
         except (BadRecordError, ValueError) as error:
             raise BadData(
                 f"{self._files[place]}: row {number + 1} was changed while the file was in use "
                 f"({error})"
             ) from None
+        if self._times is None or self._times[number] == 1:
+            return sample
+        return replace(sample, id=called(sample.id, int(self._times[number])))
+
+    @property
+    def repeated(self) -> int:
+        """How many samples have an id that stood before, and are called by its place too."""
+        if self._times is None:
+            return 0
+        kept = self._times if self._numbers is None else self._times[self._numbers]
+        return int((kept > 1).sum())
 
     def without(self, media: Collection[str], ids: Collection[str]) -> Conversations:
         """Leave out the samples with these ids, and those that show one of these media."""
@@ -132,7 +147,7 @@ def read_conversations(path: Path, root: Path | None = None) -> Conversations:
     kind = kind_of(files)
     if kind in PACKED:
         return _packed(unpack(files, kind, root or files[0].parent))
-    rows, ids, bad = _Rows(files), Ids(), BadRows()
+    rows, ids, bad = _Rows(files), RowIds(), BadRows()
     for file, entry in _entries(files, kind, rows.begin):
         try:
             sample = _sample(len(ids), entry.load())
@@ -144,8 +159,8 @@ def read_conversations(path: Path, root: Path | None = None) -> Conversations:
     bad.tell()
     if not len(ids):
         raise BadInput(f"{path}: the manifest is empty; one JSON record per line is needed")
-    ids.tell_repeated(lambda: _named(files, kind))
-    return Conversations(rows, _from_json)
+    ids.tell_taken(lambda: _named(files, kind))
+    return Conversations(rows, _from_json, ids)
 
 
 def holds_conversations(path: Path) -> bool:
@@ -301,14 +316,16 @@ def _from_json(number: int, raw: bytes) -> Sample:
 
 
 def _packed(unpacked: Unpacked) -> Conversations:
-    rows = _Rows((unpacked.rows,))
+    rows, ids = _Rows((unpacked.rows,)), RowIds()
     rows.begin()
     at = 0
     with unpacked.rows.open("rb") as file:
         for line in file:
-            rows.add(at, len(line), len(sample_in(line).turns))
+            sample = sample_in(line)
+            ids.add(sample.id)
+            rows.add(at, len(line), len(sample.turns))
             at += len(line)
-    found = Conversations(rows, lambda _, raw: sample_in(raw))
+    found = Conversations(rows, lambda _, raw: sample_in(raw), ids)
     sizes = np.asarray(unpacked.blocks)
     found.blocks = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
     return found

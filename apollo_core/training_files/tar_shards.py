@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from apollo_core.errors import BadInput, DataMissing
 from apollo_core.media.manifest_record import BadRecordError, MediumKind, parse_line
-from apollo_core.training_files.chat_forms import mark_unmarked, own_form
+from apollo_core.training_files.chat_forms import mark_unmarked, own_form, with_video_marks
 
 Row = Mapping[str, Any]
 
@@ -126,6 +126,7 @@ def row_of(group: Group, record: bytes, *, shard: str) -> Row:
         row = dict(own_form(parse_line(record)))
     for kind, several in _LISTS.items():
         _take_media(row, kind, several, group, shard)
+    row = dict(with_video_marks(row))
     mark_unmarked(row)
     if "id" not in row:
         row["id"] = f"{shard.rpartition('/')[2].removesuffix('.tar')}/{group.key}"

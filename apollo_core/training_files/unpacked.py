@@ -25,10 +25,11 @@ from filelock import FileLock
 from apollo_core.errors import BadInput
 from apollo_core.media.manifest_record import BadRecordError, Medium, Sample, sample_of
 from apollo_core.media.scratch_cache import scratch_cache
-from apollo_core.training_files.bad_rows import BadRows, Ids
+from apollo_core.training_files.bad_rows import BadRows
 from apollo_core.training_files.chat_forms import own_form
 from apollo_core.training_files.parquet_rows import group_sizes, rows_of_group
 from apollo_core.training_files.places import Kind
+from apollo_core.training_files.row_ids import RowIds
 from apollo_core.training_files.tar_shards import (
     Group,
     groups_of,
@@ -168,7 +169,7 @@ def _write(
     files: tuple[Path, ...], names: list[str], kind: Kind, rows: Path, fetch: Fetch
 ) -> tuple[list[int], str]:
     """Write every row; rows of each block, and the digest."""
-    bad, ids, digest = BadRows(), Ids(), hashlib.sha256()
+    bad, ids, digest = BadRows(), RowIds(), hashlib.sha256()
     blocks: list[int] = []
     with rows.open("wb") as out:
         for block in _blocks(files, names, kind, digest.update, fetch):
@@ -186,7 +187,7 @@ def _write(
     bad.tell()
     if not sum(blocks):
         raise BadInput(f"{files[0]}: the manifest is empty: no sample in {len(files)} files")
-    ids.tell_repeated(lambda: _named(files, names, kind, fetch))
+    ids.tell_taken(lambda: _named(files, names, kind, fetch))
     return blocks, digest.hexdigest()
 
 

@@ -182,9 +182,9 @@ def test_a_bad_question_names_file_line_and_reason(tmp_path, change, says):
         read_benchmark(path)
 
 
-def test_an_id_used_twice_names_both_lines(tmp_path):
-    with pytest.raises(BadInput, match=r":3: id 'v0' was used in line 1 already"):
-        read_manifest(write(tmp_path, VIDEO, {**VIDEO, "id": "v1"}, VIDEO))
+def test_a_questions_id_used_twice_names_both_lines(tmp_path):
+    with pytest.raises(BadInput, match=r":3: id 'q0' was used in line 1 already"):
+        read_benchmark(write(tmp_path, QUESTION, {**QUESTION, "id": "q1"}, QUESTION))
 
 
 @pytest.mark.parametrize(

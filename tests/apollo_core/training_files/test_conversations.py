@@ -95,6 +95,35 @@ def test_a_bad_line_of_a_list_is_named(tmp_path, record, says):
         read_exclusion(lines(tmp_path / "e.jsonl", record), "m.jsonl")
 
 
+def test_an_id_that_a_set_repeats_has_its_place_behind_it(tmp_path):
+    names = ("000", "v", "000", "#3", "000", "v#9")
+    rows = [{"id": name, "conversations": TALK} for name in names]
+    path = lines(tmp_path / "m.jsonl", *rows, {"conversations": TALK})
+    read = read_manifest(path)
+    called = ["000", "v", "000#2", "#3", "000#3", "v#9", "#7"]
+    assert [sample.id for sample in read] == called
+    assert read.repeated == 2
+    write_tar(tmp_path / "s.tar", {f"{n}.json": row for n, row in enumerate(rows)})
+    assert [sample.id for sample in read_manifest(tmp_path / "s.tar")] == called[:-1]
+    listed = lines(tmp_path / "excluded.jsonl", {"id": "000#2", "set": "m.jsonl"})
+    left = read_exclusion(listed, "m.jsonl").of(read)
+    assert [sample.id for sample in left] == [name for name in called if name != "000#2"]
+    assert (left.repeated, left[2].id) == (1, "#3")
+    assert read_manifest(lines(tmp_path / "n.jsonl", rows[0], rows[1])).repeated == 0
+
+
+def test_a_row_that_is_called_like_a_repeated_one_is_named(tmp_path):
+    names = ("000", "000#2", "000#3", "000", "000")
+    path = lines(tmp_path / "m.jsonl", *({"id": name, "conversations": TALK} for name in names))
+    with pytest.raises(BadInput) as caught:
+        read_manifest(path)
+    assert str(caught.value).splitlines() == [
+        f"{path}:{at}: id '000#{at}' is what id '000' is called where it stands for time {at}; "
+        "give this row another"
+        for at in (2, 3)
+    ]
+
+
 MEMORY = """
 import json, resource, sys, time
 from apollo_core.errors import BadInput
@@ -118,7 +147,7 @@ def test_a_manifest_takes_a_few_bytes_a_row_and_a_bad_line_in_it_is_named(tmp_pa
     record = {"video": "a.mp4", "conversations": [
         {"from": "human", "value": "<video>\nWhat happens in this film, and in which order?"},
         {"from": "gpt", "value": "A rocket starts. " * 20}]}  # fmt: skip
-    rows = [json.dumps({"id": f"v{n}", **record}) for n in range(20_000)]
+    rows = [json.dumps({"id": f"v{n % 9_000}", **record}) for n in range(20_000)]
     good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
     good.write_text("\n".join(rows))
     rows[11_233] = rows[11_233].replace('"gpt"', '"robot"')
