@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.benchmarks.answer_sheets import AnswerSheet, AnswerSheets
 from analysis.benchmarks.copied_regimes import RegimePair, regime_pairs
+from analysis.benchmarks.group_scores import ALL
+from analysis.benchmarks.left_out import left_out_lines
 from analysis.benchmarks.letter_balance import LetterCount, letter_counts
 from analysis.benchmarks.redundancy import FEW_MODELS, Matrix, matrices
 from analysis.benchmarks.regime_gaps import COMPARISONS, Accuracy, Gap, accuracies, adjusted, gaps
 from analysis.benchmarks.solvable_items import SolvableItems, solvable_items
 from analysis.benchmarks.text_share import TextShare, text_shares
+from analysis.errors import TableError
 
 REGIMES = ("video", "center_frame", "text", "shuffled")
 
@@ -37,13 +41,19 @@ class Audit:
 
 
 def audit(read: AnswerSheets, rng: np.random.Generator) -> Audit:
-    """Audit every benchmark; `rng` is for p values of small letter counts."""
+    """Audit every benchmark; `rng` is for p values of small letter counts.
+
+    Raises:
+        TableError: no model has answers to items of every category of any benchmark.
+    """
+    levels = tuple(a for sheet in read.sheets for a in accuracies(sheet))
+    _require_any(read, levels)
     found = adjusted([gap for sheet in read.sheets for gap in gaps(sheet)])
     warnings = [*read.warnings, *_too_little(read)]
     return Audit(
         benchmarks=tuple(sheet.benchmark for sheet in read.sheets),
         models=read.models,
-        accuracies=tuple(a for sheet in read.sheets for a in accuracies(sheet)),
+        accuracies=levels,
         gaps=tuple(found),
         text_shares=tuple(share for sheet in read.sheets for share in text_shares(sheet)),
         matrices=tuple(matrices(read.sheets)),
@@ -54,8 +64,20 @@ def audit(read: AnswerSheets, rng: np.random.Generator) -> Audit:
     )
 
 
+def _require_any(read: AnswerSheets, levels: Sequence[Accuracy]) -> None:
+    """Raise `TableError` where no model has a score over all items of any benchmark."""
+    if any(each.column == ALL for each in levels):
+        return
+    told = "\n".join(line for sheet in read.sheets for line in left_out_lines(sheet))
+    raise TableError(
+        f"nothing can be compared: no model has items of every category of a benchmark.\n{told}\n"
+        "Are these answers to the same questions, under one name of the benchmark?"
+    )
+
+
 def _too_little(read: AnswerSheets) -> list[str]:
     told = [line for sheet in read.sheets for line in _missing_regimes(sheet)]
+    told += [line for sheet in read.sheets for line in left_out_lines(sheet)]
     if len(read.models) == 1:
         told.append("one model: nothing is said of other models, or of redundancy")
     elif len(read.models) < FEW_MODELS:

@@ -124,6 +124,35 @@ def test_a_model_that_lacks_a_benchmark_or_items_counts_where_it_has_both(tmp_pa
     assert any("two: no answers of 1 of 5 models (m00)" in w for w in document["warnings"])
 
 
+def test_models_that_are_left_out_or_answered_little_are_named(tmp_path: Path):
+    table = small()
+    first = table["category"].iloc[0]
+    table = table[~((table["design"] == "m00") & (table["category"] == first))]
+    few = set(table[table["category"] != first].groupby("category")["item"].first())
+    few.add(table.loc[table["category"] == first, "item"].iloc[0])
+    table = table[(table["design"] != "m01") | table["item"].isin(few)]
+    table = table[(table["design"] != "m02") | (table["regime"] != "text")]
+    report = audited(table, tmp_path)
+    said = "\n".join(report.summary)
+    assert f"left out of the scores over all items are m00 (no {first})" in said
+    assert f"m01 ({len(few)} of " in said
+    assert "bench, regime text: no answers of m02" in said
+    assert f"m00 (no {first})" in report.html.read_text(encoding="utf-8")
+    counted = {a["accuracy"]["models"] for a in read_json(report)["accuracies"]
+               if (a["column"], a["regime"]) == ("all", "video")}  # fmt: skip
+    assert counted == {4}
+
+
+def test_where_no_model_has_every_category_the_audit_is_refused(tmp_path: Path):
+    one, two = small(), small(1)
+    two[["design", "category"]] = "other " + two[["design", "category"]]
+    two["item"] = "other " + two["item"].astype(str)
+    with pytest.raises(TableError, match="no model has items of every category") as raised:
+        audited(pd.concat([one, two]), tmp_path)
+    assert "m00 (no other " in str(raised.value)
+    assert not (tmp_path / "out").exists()
+
+
 def test_one_model_has_gaps_but_nothing_of_other_models_or_redundancy(tmp_path: Path):
     report = audited(small(ability=np.zeros(1)), tmp_path)
     document = read_json(report)
