@@ -5,11 +5,12 @@ import math
 import resource
 import subprocess
 import sys
-import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import torch
+from memory_group import memory_group
 from slow_stages import hungry_gang_stage
 from tiny_study import Study
 
@@ -151,20 +152,12 @@ run_task(StageTask.model_validate_json(sys.stdin.read()), run_stage=eat)
 @pytest.fixture
 def small_group():
     """A group of processes that the kernel gives 200 MiB, to be joined by writing to a file."""
-    folder = Path("/sys/fs/cgroup/memory/apollo-test")
-    try:
-        folder.mkdir()
-        (folder / "memory.limit_in_bytes").write_text("200M")
-    except OSError:
-        pytest.skip("no cgroup with a memory limit can be made here")
-    yield folder / "cgroup.procs"
-    until = time.monotonic() + 5
-    while time.monotonic() < until:
+    with ExitStack() as stack:
         try:
-            folder.rmdir()
-            return
-        except OSError:
-            time.sleep(0.05)
+            joined_by = stack.enter_context(memory_group(200 * MIB))
+        except OSError as error:
+            pytest.skip(str(error))
+        yield joined_by
 
 
 def test_a_worker_that_the_kernel_kills_for_memory_is_told_from_one_that_was_only_killed(
