@@ -107,7 +107,14 @@ def _tell(checked: Checked) -> None:
         told += f", {one.left_out} more left out by the sweep" if one.left_out else ""
         told += f", {one.lost} rows with bad media" if one.lost else ""
         told += f", {len(one.too_long)} too long for the model" if one.too_long else ""
+        told += f", repeated ids, called `a#2`: {one.repeated}" if one.repeated else ""
+        count = len(one.unanswerable)
+        told += f", questions without an answer, not asked: {count}" if count else ""
         _say(told)
+        for place, why in list(one.unanswerable.items())[:_SAID]:
+            _say(f"  {place}: {why}")
+        if count > _SAID:
+            _say(f"  ... and {count - _SAID} more")
     if checked.left_out:
         count = len(checked.left_out)
         _say(f"not looked at: {count} media that {checked.sources.listed} leaves out")

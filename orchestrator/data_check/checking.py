@@ -48,7 +48,7 @@ class SetFindings:
 
     Attributes:
         rows, media: how many it has, less what the sweep leaves out.
-        left_out: samples that the sweep leaves out.
+        left_out, repeated, unanswerable: as of `Rows`.
         affected: ids of rows that show something bad, the first few; `lost` counts all.
         tokens: positions of each of its samples, where asked.
         too_long: id -> positions of samples that the language model cannot take.
@@ -58,6 +58,8 @@ class SetFindings:
     rows: int = 0
     media: int = 0
     left_out: int = 0
+    repeated: int = 0
+    unanswerable: Mapping[str, str] = field(default_factory=dict)
     lost: int = 0
     affected: list[str] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
@@ -191,7 +193,7 @@ def _media(sources: Sources) -> dict[Medium, tuple[bool, bool]]:
     problems: list[BadInput] = []
     for source in sources.each:
         try:
-            for _, media in source.rows(sources.root):
+            for _, media in source.rows(sources.root).each:
                 for medium in media:
                     trains, tests = used.get(medium, (False, False))
                     used[medium] = (trains or source.trains, tests or not source.trains)
@@ -219,7 +221,9 @@ def _set(
     """What the findings mean for one set."""
     one = SetFindings(source)
     seen: set[str] = set()
-    for name, media in source.rows(root):
+    rows = source.rows(root)
+    one.left_out, one.repeated, one.unanswerable = rows.left_out, rows.repeated, rows.unanswerable
+    for name, media in rows.each:
         one.rows += 1
         seen.update(path for _, path in media)
         if any(path in bad for _, path in media):
@@ -227,7 +231,6 @@ def _set(
             if len(one.affected) < _IDS:
                 one.affected.append(name)
     one.media = len(seen)
-    one.left_out = source.left_out(root)
     if asked.rule is not None and source.trains:
         _count_tokens(one, root, asked.rule, films, counting)
     return one
@@ -260,6 +263,8 @@ def _set_values(one: SetFindings) -> dict[str, Any]:
         "rows": one.rows,
         "media": one.media,
         "left_out": one.left_out,
+        "repeated_ids": one.repeated,
+        "unanswerable": dict(one.unanswerable),
         "rows_with_bad_media": one.lost,
         "first_of_them": one.affected,
     }

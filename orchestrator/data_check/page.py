@@ -166,6 +166,19 @@ def _sets(checked: Checked) -> Iterator[str]:
             f"be asked ({escape(', '.join(one.affected))}). Mend their videos: no list takes "
             "questions out of a benchmark.</p>"
         )
+    for one in checked.sets:
+        name = one.source.name
+        if one.repeated:
+            yield (
+                f"<p>{escape(name)}: {one.repeated} of {one.rows} samples have an id that stood "
+                "before, and are called by their place too: <code>a</code>, <code>a#2</code>.</p>"
+            )
+        yield _table(
+            f"Questions of {name} that have no answer",
+            ("place", "why"),
+            list(one.unanswerable.items()),
+            note="The public file has these faults. They are asked of nobody.",
+        )
 
 
 def _table(

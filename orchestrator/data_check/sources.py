@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from apollo_core.errors import BadInput
-from apollo_core.media.manifest import is_benchmark, read_benchmark, read_manifest
+from apollo_core.media.manifest import is_benchmark, read_manifest, read_questions
 from apollo_core.media.manifest_record import Medium
 from apollo_core.media.video_file import DEFAULT_DECODER, DecoderName
 from apollo_core.stages.identity import BenchmarkFormat
@@ -18,6 +18,23 @@ from apollo_core.training_files.places import files_of
 
 SWEEPS = (".yaml", ".yml")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]+:/")  # a Path has one slash left of a URL's two
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a set or benchmark holds.
+
+    Attributes:
+        each: id and media of each sample or question.
+        left_out: how many samples the sweep leaves out.
+        repeated: how many of the others have an id that stood before, and so another name.
+        unanswerable: questions that have no right answer and are asked of nobody: place -> why.
+    """
+
+    each: Iterator[tuple[str, tuple[Medium, ...]]]
+    left_out: int = 0
+    repeated: int = 0
+    unanswerable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,30 +58,27 @@ class Source:
         """Whether it is trained on."""
         return self.form is None
 
-    def rows(self, root: Path) -> Iterator[tuple[str, tuple[Medium, ...]]]:
-        """Id and media of each sample or question.
+    def rows(self, root: Path) -> Rows:
+        """Its samples or questions.
 
         Raises:
             DataMissing, BadInput: it is absent, or rows of it are wrong.
         """
-        if self.form is None:
-            for sample in self.samples(root):
-                yield sample.id, sample.media
-        else:
-            for item in read_benchmark(self.path, self.form):
-                yield item.id, (Medium("video", item.video),)
+        if self.form is not None:
+            items, unanswerable = read_questions(self.path, self.form)
+            shown = ((item.id, (Medium("video", item.video),)) for item in items)
+            return Rows(shown, unanswerable=unanswerable)
+        whole = read_manifest(self.path, root)
+        kept = self._kept(whole)
+        shown = ((sample.id, sample.media) for sample in kept)
+        return Rows(shown, len(whole) - len(kept), kept.repeated)
 
     def samples(self, root: Path) -> Conversations:
         """The conversations, less what the sweep leaves out. Raises as `rows`."""
-        whole = read_manifest(self.path, root)
-        return whole if self.exclusion is None else self.exclusion.of(whole)
+        return self._kept(read_manifest(self.path, root))
 
-    def left_out(self, root: Path) -> int:
-        """How many samples the sweep leaves out."""
-        if self.exclusion is None:
-            return 0
-        whole = read_manifest(self.path, root)
-        return len(whole) - len(self.exclusion.of(whole))
+    def _kept(self, whole: Conversations) -> Conversations:
+        return whole if self.exclusion is None else self.exclusion.of(whole)
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,33 @@ def data(tmp_path) -> Path:
     return root
 
 
+def test_ids_that_stood_before_and_questions_without_an_answer_are_counted_and_named(apollo, data):
+    twice = conversation("a.mp4")
+    lines(data / "again.jsonl", twice, conversation("c.png"), twice, twice)
+    row = {"video": "x.mp4", "question": "?", "candidates": ["7", "5"], "answer": "5",
+           "question_type": "count", "duration": 4}  # fmt: skip
+    (data / "4_count.json").write_text(json.dumps([*[row] * 4, row | {"answer": "6"}]))
+    (data / "video" / "4_count").mkdir(parents=True)
+    shutil.copy(NASA, data / "video" / "4_count" / "x.mp4")
+    out = data.parent / "report"
+    code, said, _ = apollo(
+        "check-data", data / "again.jsonl", data / "4_count.json", "--root", data, "--out", out
+    )
+    assert code == 0
+    assert "again.jsonl: 4 rows, 2 media, repeated ids, called `a#2`: 2\n" in said
+    why = "answer: '6' is none of the options ['7', '5']"
+    assert (
+        "4_count.json: 4 rows, 1 media, questions without an answer, not asked: 1\n"
+        f"  4_count.json, entry 5: {why}\n"
+    ) in said
+    own, bench = json.loads((out / "report.json").read_text())["sets"]
+    assert (own["repeated_ids"], bench["repeated_ids"]) == (2, 0)
+    assert bench["unanswerable"] == {"4_count.json, entry 5": why}
+    page = (out / "report.html").read_text()
+    assert "Questions of 4_count.json that have no answer" in page
+    assert "2 of 4 samples have an id that stood before" in page
+
+
 def test_a_folder_is_written_that_says_all_and_a_list_that_leaves_out_what_is_bad(apollo, data):
     out = data.parent / "report"
     code, said, _ = apollo(
