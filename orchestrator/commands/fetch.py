@@ -38,20 +38,24 @@ def fetch(sweep: SweepPath, *, as_json: AsJson = False, store: StorePath = DEFAU
             typer.echo(f"fetched  {source.id}@{commit}  ({folder})", err=True)
         found.append(entry)
     lines = fetching.pins(wanted, commits)
+    failed = sum("error" in entry for entry in found)
     if as_json:
         data = str(mirror) if mirror else None
         typer.echo(json.dumps({"weights": found, "pins": lines, "manifests": data}))
     else:
-        _tell(lines, str(sweep), nothing=not found and mirror is None)
-    raise typer.Exit(1 if any("error" in entry for entry in found) else 0)
+        _tell(lines, str(sweep), failed=failed, nothing=not found and mirror is None)
+    if failed:
+        said = f"{failed} of {len(found)} repositories could not be fetched"
+        typer.echo(f"{said}; the same command goes on", err=True)
+    raise typer.Exit(1 if failed else 0)
 
 
-def _tell(lines: list[str], sweep: str, *, nothing: bool) -> None:
+def _tell(lines: list[str], sweep: str, *, failed: int, nothing: bool) -> None:
     if nothing:
         typer.echo("Nothing to fetch: this sweep names no repository on the hub.")
     elif lines:
         typer.echo(f"# Put into {sweep}, so that it starts from these weights on every machine:")
         for line in lines:
             typer.echo(line)
-    else:
+    elif not failed:
         typer.echo("Everything is here; every repository is pinned to a commit.")

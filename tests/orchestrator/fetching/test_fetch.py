@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,7 +98,18 @@ def test_each_repository_that_cannot_be_had_is_named_with_what_to_do(hub, tmp_pa
     assert "lab/nothing@main: cannot be fetched: no such repository, or a private" in said.stderr
     assert "lab/pickles@main: holds no weights that the family" in said.stderr
     assert TOKEN not in said.stderr + said.stdout
-    assert len(said.stderr.splitlines()) == 2
+    assert said.stderr.splitlines()[2:] == [
+        "2 of 2 repositories could not be fetched; the same command goes on"
+    ]
+
+
+@pytest.mark.slow
+def test_where_no_hub_answers_nothing_is_said_to_be_here(hub, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        endpoint = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    said = fetch(write_sweep(tmp_path), replace(hub, endpoint=endpoint), tmp_path / "hf")
+    assert (said.returncode, said.stdout) == (1, "")
+    assert "2 of 2 repositories could not be fetched" in said.stderr.splitlines()[-1]
 
 
 def test_a_name_that_is_pinned_already_is_not_printed(tmp_path):
