@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from apollo_core.errors import BadInput
+from apollo_core.errors import ApolloError, BadInput
 from apollo_core.object_store import ObjectStore, is_url
+from apollo_core.redaction import redact
 from orchestrator.exchange.done import StageFile
 
 DONE = "DONE"
@@ -31,7 +32,11 @@ T = TypeVar("T")
 
 
 class Bucket:
-    """The place at a URL that stages are pushed to and pulled from."""
+    """The place at a URL that stages are pushed to and pulled from.
+
+    What concerns the whole place raises `ApolloError` where its server cannot be reached; what
+    concerns one stage, `OSError`.
+    """
 
     def __init__(self, url: str) -> None:
         if not is_url(url):
@@ -49,7 +54,7 @@ class Bucket:
     def require(self) -> None:
         """Raise `BadInput` unless something was pushed here, in a format that is read here."""
         try:
-            mark = json.loads(persistently(lambda: self.objects.read(_MARK)))
+            mark = json.loads(self._asked(lambda: self.objects.read(_MARK)))
             found = mark["format"]
         except FileNotFoundError:
             raise BadInput(
@@ -66,7 +71,7 @@ class Bucket:
     def prepare(self) -> None:
         """Prove that there is a bucket that takes what is pushed, and mark the place."""
         mark = json.dumps({"format": _FORMAT}).encode()
-        persistently(lambda: self.objects.write(_MARK, mark))
+        self._asked(lambda: self.objects.write(_MARK, mark))
 
     def done(self, key: str) -> bytes | None:
         """The DONE of a stage there; None where there is none."""
@@ -85,12 +90,29 @@ class Bucket:
 
     def records(self, sweep: str) -> list[str]:
         """Names of what is known there of a sweep."""
-        found = persistently(lambda: self.objects.sizes(f"sweeps/{sweep}"))
+        found = self._asked(lambda: self.objects.sizes(f"sweeps/{sweep}"))
         return sorted(name for name in found if is_record(name))
+
+    def record(self, sweep: str, name: str) -> bytes:
+        """One of them."""
+        return self._asked(lambda: self.objects.read(f"sweeps/{sweep}/{name}"))
+
+    def keep_record(self, sweep: str, name: str, content: bytes) -> None:
+        """Put one of them there."""
+        self._asked(lambda: self.objects.write(f"sweeps/{sweep}/{name}", content))
 
     def sweeps(self) -> list[str]:
         """Names of the sweeps that were pushed there."""
-        return persistently(lambda: self.objects.folders("sweeps"))
+        return self._asked(lambda: self.objects.folders("sweeps"))
+
+    def _asked(self, act: Callable[[], T]) -> T:
+        try:
+            return persistently(act)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            said = f"{error.filename or self.name}: {error.strerror or error}"
+            raise ApolloError(f"{redact(said)}; the same command goes on") from error
 
 
 def is_record(name: str) -> bool:

@@ -42,7 +42,7 @@ def pull_records(sweep: str, store: Store, bucket: Bucket) -> None:
     for name in sorted(bucket.records(sweep), key=lambda name: name == _LATEST):
         if (folder / name).is_file():
             continue
-        content = persistently(lambda name=name: bucket.objects.read(f"sweeps/{sweep}/{name}"))
+        content = bucket.record(sweep, name)
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / name, content.decode())
 

@@ -34,8 +34,7 @@ def push_records(sweep: str, store: Store, bucket: Bucket) -> None:
     folder = sweep_folder(store, sweep)
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if is_record(path.name) and (path.name == "latest.json" or path.name not in there):
-            name, content = f"sweeps/{sweep}/{path.name}", path.read_bytes()
-            persistently(lambda name=name, content=content: bucket.objects.write(name, content))
+            bucket.keep_record(sweep, path.name, path.read_bytes())
 
 
 def _push(key: str, store: Store, bucket: Bucket) -> Moved:

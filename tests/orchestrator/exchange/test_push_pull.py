@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import sys
 
 import pytest
@@ -280,6 +281,19 @@ def test_an_absent_bucket_is_one_error(ran, url, apollo):
     for command in ("push", "pull"):
         code, _, err = apollo(command, sweep, "s3://no-such-one/x", "--store", store.root)
         assert (code, err) == (2, "apollo: s3://no-such-one/x: there is no such bucket\n")
+
+
+def test_a_server_that_cannot_be_reached_is_one_error(ran, url, apollo, monkeypatch):
+    sweep, store = ran
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nowhere = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", nowhere)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")  # of its own, with pauses that grow
+    for words in (("push", sweep, url), ("pull", sweep, url), ("pull", sweep, f"{nowhere}/x")):
+        code, out, err = apollo(*words, "--store", store.root)
+        assert (code, out, len(err.splitlines())) == (1, "", 1)
+        assert err.startswith(f"apollo: {words[-1]}/apollo.json: cannot be reached: ")
+        assert err.endswith("; the same command goes on\n")
 
 
 def test_a_bucket_that_nothing_was_pushed_to_is_said_to_be_so(ran, url, apollo):
