@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +19,7 @@ from orchestrator.spec.sweep_checks import EVALUATE
 from orchestrator.spec.sweep_types import Evaluation
 from orchestrator.store.store import Store
 from orchestrator.store.sweep_record import StageRecord, SweepRecord, VariantRecord
+from orchestrator.weights_header import parameters_of, require_whole
 
 # Scale of every model of a roster, in score and item tables.
 SCALE = "external"
@@ -100,19 +98,15 @@ def record_of_roster(roster: Roster, questions: tuple[Question, ...]) -> SweepRe
 
 
 def parameters(folder: Path) -> int:
-    """Numbers in a folder's safetensors files, by their headers."""
-    return sum(_count(file) for file in sorted(folder.glob("*.safetensors")))
-
-
-def _count(file: Path) -> int:
-    with file.open("rb") as stream:
-        (length,) = struct.unpack("<Q", stream.read(8))
-        header = json.loads(stream.read(length))
-    header.pop("__metadata__", None)
-    return sum(math.prod(each["shape"]) for each in header.values())
+    """Numbers in a folder's safetensors files, by their headers. Raises `BadInput`."""
+    return sum(map(parameters_of, sorted(folder.glob("*.safetensors"))))
 
 
 def _weights(name: str, model: RosterModel) -> Weights:
+    try:
+        require_whole(model.folder)
+    except BadInput as error:
+        raise BadInput(f"models.{name}.source: {error}") from None
     weights = local_weights(model.source, FAMILY)
     if weights.provisional or not any(model.folder.glob("*.safetensors")):
         raise BadInput(

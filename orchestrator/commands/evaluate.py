@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from orchestrator.store.store import Store
     from orchestrator.store.sweep_record import SweepRecord
 
+_TABLES = (".csv", ".csv.gz", ".parquet")
+
 
 def evaluate(
     roster: Annotated[
@@ -52,8 +54,7 @@ def evaluate(
     from orchestrator.watching.progress import make_progress
 
     require_sweep_packages()
-    if items is not None and not items.absolute().parent.is_dir():
-        raise BadInput(f"--items: {items.absolute().parent} is no folder; make it, or give another")
+    _check_items(items)
     wanted = load_roster(roster)
     opened = open_store(store)
     progress = make_progress()
@@ -72,12 +73,34 @@ def evaluate(
         raise typer.Exit(1) from None
     for line in summary_lines(summary, record):
         progress.say(line)
+    _show_scores(record, opened)
     if items is not None:
         from orchestrator.results.score_table import write_items
 
-        progress.say(f"{items}: {write_items(record, opened, items)} answers")
-    _show_scores(record, opened)
+        try:
+            count = write_items(record, opened, items)
+        except OSError as error:  # a full disk, say
+            raise BadInput(
+                f"--items: {items} cannot be written ({error.strerror}); the same command with "
+                "another name writes it, and asks nothing again"
+            ) from error
+        progress.say(f"{items}: {count} answers")
     raise typer.Exit(summary.exit_code)
+
+
+def _check_items(items: Path | None) -> None:
+    """Refuse a name that the item table cannot have. Raises `BadInput`."""
+    from apollo_core.errors import BadInput
+
+    if items is None:
+        return
+    if items.is_dir():
+        raise BadInput(f"--items: {items} is a folder; give a file in it")
+    if not items.name.endswith(_TABLES):
+        raise BadInput(f"--items: {items}: the name has to end in {', '.join(_TABLES)}")
+    folder = items.absolute().parent
+    if not folder.is_dir():
+        raise BadInput(f"--items: {folder} is no folder; make it, or give another")
 
 
 def _show_scores(record: SweepRecord, store: Store) -> None:

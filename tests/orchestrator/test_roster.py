@@ -173,6 +173,64 @@ def test_a_model_that_cannot_be_loaded_is_named_before_anything_starts(
     assert not (tmp_path / "store").exists()
 
 
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        (lambda whole: b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "git-lfs"),
+        (lambda whole: b"", "is cut off"),
+        (lambda whole: whole[:5], "is cut off"),
+        (lambda whole: whole[:200], "is cut off"),
+        (lambda whole: whole[: len(whole) // 2], "is cut off"),
+        (lambda whole: whole[:-1], "is cut off"),
+        (lambda whole: b"\xff" * 64, "is cut off"),
+        (lambda whole: whole[:8] + b"[" + whole[9:], "is cut off"),
+    ],
+)
+def test_weights_that_are_not_whole_are_named_before_anything_starts(
+    place: Path, tmp_path: Path, broken: Callable[[bytes], bytes], says: str
+) -> None:
+    shutil.copytree(place / "qwen", tmp_path / "cut")
+    file = tmp_path / "cut" / "model.safetensors"
+    file.write_bytes(broken(file.read_bytes()))
+    path = written(
+        place, tmp_path, lambda text: text.replace(str(place / "qwen"), str(tmp_path / "cut"), 1)
+    )
+    with pytest.raises(BadInput, match=rf"models.qwen.source: .*model.safetensors: .*{says}"):
+        run(path, Store(tmp_path / "store"))
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_file_that_an_index_names_has_to_be_there(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "qwen", tmp_path / "part")
+    index = {"weight_map": {"a": "model.safetensors", "b": "model-2.safetensors"}}
+    (tmp_path / "part" / "model.safetensors.index.json").write_text(json.dumps(index))
+    path = written(
+        place, tmp_path, lambda text: text.replace(str(place / "qwen"), str(tmp_path / "part"), 1)
+    )
+    with pytest.raises(BadInput, match=r"index.json: model-2.safetensors .* is not there"):
+        questions_of(load_roster(path), Store(tmp_path / "store"))
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("folder.csv", "is a folder"),
+        ("items.txt", "has to end in .csv, .csv.gz, .parquet"),
+        ("none/items.csv", "is no folder"),
+    ],
+)
+def test_an_item_table_that_cannot_be_written_is_refused_before_anything_starts(
+    place: Path, tmp_path: Path, name: str, says: str
+) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    store = tmp_path / "store"
+    words = ["evaluate", str(written(place, tmp_path)), "--items", str(tmp_path / name)]
+    found = CliRunner().invoke(app, [*words, "--store", str(store)])
+    assert isinstance(found.exception, BadInput)
+    assert says in str(found.exception)
+    assert not store.exists()
+
+
 def test_videos_that_cannot_be_shown_are_named_before_a_model_is_loaded(
     place: Path, tmp_path: Path
 ) -> None:
