@@ -3,8 +3,8 @@
 #
 #   sbatch docs/cluster/slurm.sh my.yaml
 #
-# Stopped at its time limit or preempted, it goes on where it was when it is submitted again
-# (`--requeue` does that by itself).
+# Before its time limit it stops and puts itself into the queue again, where it goes on. For a job that
+# is preempted or loses a node Slurm does that, since it is told `--requeue`. A cancelled one stays so.
 #SBATCH --job-name=apollo
 #SBATCH --nodes=4
 #SBATCH --ntasks-per-node=1
@@ -14,7 +14,8 @@
 #SBATCH --time=24:00:00
 #SBATCH --exclusive
 #SBATCH --requeue
-#SBATCH --signal=B:TERM@120
+#SBATCH --signal=B:USR1@120
+#SBATCH --open-mode=append
 #SBATCH --output=apollo-%j.out
 set -euo pipefail
 
@@ -56,16 +57,25 @@ if [ "$SLURM_JOB_NUM_NODES" -gt 1 ]; then
   sleep 20
 fi
 
-# 120 s before the end Slurm tells us; `apollo run` stops cleanly and gives its leases back.
+# 120 s before the time limit Slurm sends USR1 (see --signal), when it preempts or cancels TERM.
+# `apollo run` stops cleanly either way and gives its leases back.
+out_of_time=
 run() {
   srun --overlap --nodes=1 --ntasks=1 --nodelist="$head" "$@" &
   running=$!
   trap 'kill -TERM "$running"' TERM
+  trap 'out_of_time=yes; kill -TERM "$running"' USR1
   status=0
   wait "$running" || status=$?
   wait "$running" 2> /dev/null || true
   return "$status"
 }
 
-run apollo doctor "$sweep" --address "$address:$port"
-run apollo run "$sweep" --address "$address:$port"
+code=0
+run apollo doctor "$sweep" --address "$address:$port" &&
+  run apollo run "$sweep" --address "$address:$port" || code=$?
+# At its time limit Slurm ends a job for good, `--requeue` or not.
+if [ -n "$out_of_time" ]; then
+  scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$code"

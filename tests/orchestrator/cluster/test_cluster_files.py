@@ -1,7 +1,10 @@
 """What docs/cluster ships parses, has the fields that matter, and keeps the doors shut."""
 
+import os
 import re
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -68,6 +71,56 @@ def test_the_slurm_script_parses_and_starts_ray_shut():
     assert "--dashboard-host=127.0.0.1" in text
     # On a command line every user of the machine would see it.
     assert not re.search(r"^[^#]*\$\{?RAY_AUTH_TOKEN", text, re.MULTILINE)
+
+
+# What the script calls, for a job of one node: each says so in a file, and `apollo run` waits.
+COMMANDS = {
+    "srun": 'while [[ $1 == --* ]]; do shift; done; exec "$@"',
+    "scontrol": '[ "$1" = show ] && echo node || echo "$*" >> called',
+    "ray": '[ "$1" = start ] && exec sleep 60; true',
+    "hostname": "echo 127.0.0.1",
+    "apollo": 'echo "apollo $1" >> called; [ "$1" = run ] || exit 0\n'
+    'trap "echo stopped >> called; exit 130" TERM; sleep 60 & touch waits; wait',
+}
+
+
+@pytest.fixture
+def slurm_job(tmp_path):
+    """The script as Slurm runs it, at `apollo run`; what it called is in `called`."""
+    (tmp_path / "bin").mkdir()
+    for name, does in COMMANDS.items():
+        path = tmp_path / "bin" / name
+        path.write_text(f"#!/usr/bin/env bash\n{does}\n")
+        path.chmod(0o755)
+    told = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "APOLLO_STORE": str(tmp_path)}
+    slurm = {"JOB_ID": "7", "JOB_NODELIST": "node", "JOB_NUM_NODES": "1", "CPUS_PER_TASK": "1"}
+    job = subprocess.Popen(
+        ["bash", FILES / "slurm.sh", "my.yaml"],
+        cwd=tmp_path,
+        env=told | {f"SLURM_{name}": value for name, value in slurm.items()},
+        start_new_session=True,
+    )
+    try:
+        until = time.monotonic() + 20
+        while not (tmp_path / "waits").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        yield job, tmp_path / "called"
+    finally:
+        os.killpg(job.pid, signal.SIGKILL)
+        job.wait()
+
+
+@pytest.mark.parametrize(
+    ("signal_sent", "last"), [(signal.SIGUSR1, ["requeue 7"]), (signal.SIGTERM, [])]
+)
+def test_a_slurm_job_stops_cleanly_and_goes_back_into_the_queue_at_its_time_limit_only(
+    slurm_job, signal_sent, last
+):
+    job, called = slurm_job
+    job.send_signal(signal_sent)
+    assert job.wait(20) != 0
+    assert called.read_text().splitlines() == ["apollo doctor", "apollo run", "stopped", *last]
+    assert "#SBATCH --signal=B:USR1@" in (FILES / "slurm.sh").read_text()
 
 
 def test_the_autoscalers_file_passes_rays_own_schema():
