@@ -28,7 +28,7 @@ def export(
     from orchestrator.store.known_sweep import known_sweep
     from orchestrator.store.store import open_store
 
-    shard = option_bytes("--shard-size", shard_size, least="1B", most="1PB")
+    shard = option_bytes("--shard-size", shard_size, least="1MB", most="1PB")
     opened = open_store(store)
     record = known_sweep(sweep, opened)
     target = write(record, identifier, folder, opened, sweep=sweep, shard=shard)

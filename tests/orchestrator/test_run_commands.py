@@ -253,3 +253,12 @@ def test_bad_media_stop_a_run_before_any_stage(apollo, tmp_path):
     assert code == 2
     assert "empty.mp4" in err
     assert not list((store / "attempts").glob("*"))
+
+
+@pytest.mark.parametrize("size", ["0", "1B", "999kB", "-1GB", "2PB", "much"])
+def test_files_of_weights_may_not_be_tiny_or_of_no_size(apollo, tmp_path, size):
+    out = tmp_path / "out"
+    code, _, err = apollo("export", "any.yaml", "base@s#0", out, f"--shard-size={size}")
+    assert code == 2
+    assert "--shard-size" in err
+    assert not out.exists()
