@@ -238,7 +238,7 @@ def test_what_the_sweeps_decoder_refuses_is_found_before_a_run(apollo, data):
 def test_a_medium_whose_name_no_file_can_have_is_bad_and_the_report_is_written(
     apollo, data, name, says
 ):
-    lines(data / "own.jsonl", conversation(name), conversation("c.png"))
+    lines(data / "own.jsonl", conversation(name, id="1"), conversation("c.png"))
     out = data.parent / "out"
     code, said, _ = apollo("check-data", data / "own.jsonl", "--root", data, "--out", out)
     assert code == 1
