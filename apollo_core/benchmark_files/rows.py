@@ -2,12 +2,15 @@
 
 A row is loaded by whoever wants it, so that one that is wrong is told with its place, beside the
 others. Where a JSON file is an object, each of its entries is a row `{KEY: key, VALUE: value}`.
+A key that an object has twice is refused: JSON would keep the last alone, and questions would be
+lost unseen.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -49,13 +52,15 @@ def _json_lines(path: Path) -> Iterator[Placed]:
             bare = line.removesuffix(b"\n")
             text = bare.removeprefix(_BOM) if number == 1 else bare
             if text.strip():
-                yield f":{number}", partial(parse_line, text)
+                yield f":{number}", partial(parse_line, text, pairs=_once)
 
 
 def _json(path: Path) -> Iterator[Placed]:
     raw = path.read_bytes().removeprefix(_BOM)
     try:
-        found = json.loads(raw.decode("utf-8"))
+        found = json.loads(raw.decode("utf-8"), object_pairs_hook=_once)
+    except BadRecordError as error:
+        raise BadInput(f"{path}: {error}") from None
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise BadInput(f"{path}:{line}: not UTF-8; save the file as UTF-8") from None
@@ -74,6 +79,19 @@ def _json(path: Path) -> Iterator[Placed]:
             yield f", {key!r}", partial(dict[str, Any], {KEY: key, VALUE: value})
     else:
         raise BadInput(f"{path}: a list or an object is needed, got {type(found).__name__}")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises `BadRecordError` for a key that it has twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        key, count = counts.most_common(1)[0]
+        raise BadRecordError(
+            f"the key {key!r} stands {count} times in one object, and only the last would be read; "
+            "put what belongs to it under one"
+        )
+    return found
 
 
 def _object(row: object) -> Row:

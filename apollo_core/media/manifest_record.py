@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from string import ascii_uppercase
@@ -15,6 +15,8 @@ MediumKind = Literal["video", "image"]
 Turn = tuple[str, str]
 
 MARKS: dict[MediumKind, str] = {"video": "<video>", "image": "<image>"}
+# JSON writes an emoji as two halves, `\ud83d\ude00`, and may hold one alone; no tokenizer does.
+_HALF = re.compile("[\ud800-\udfff]")
 _MARK = re.compile("|".join(MARKS.values()))
 # Both spellings of the file format become the one that chat templates know.
 ROLES = {
@@ -73,10 +75,12 @@ class UnanswerableError(BadRecordError):
     """Why a question of a published file has no right answer; it is left out, and told."""
 
 
-def parse_line(line: bytes) -> Mapping[str, Any]:
-    """The JSON object in one line. Raises `BadRecordError`."""
+def parse_line(
+    line: bytes, *, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None
+) -> Mapping[str, Any]:
+    """The JSON object in one line; `pairs` makes each object. Raises `BadRecordError`."""
     try:
-        value = json.loads(line.decode("utf-8"))
+        value = json.loads(line.decode("utf-8"), object_pairs_hook=pairs)
     except UnicodeDecodeError as error:
         raise BadRecordError(
             f"byte {error.start + 1} is not UTF-8; save the file as UTF-8"
@@ -130,11 +134,14 @@ def checked_item(
     task_type: str = "",
 ) -> Item:
     """An item whose video lies below the media root. Raises `BadRecordError`."""
+    labels = {"category": category, "duration_group": duration_group, "task_type": task_type}
+    for key, text in {"id": id, "video": video, "question": question, **labels}.items():
+        _whole(key, text)
     return Item(
         id,
         inside("video", video),
         question,
-        tuple(options),
+        tuple(_whole("options", option) for option in options),
         answer_index,
         # The same few words in a million items: one text each.
         intern(category),
@@ -213,7 +220,8 @@ def _turns(record: Mapping[str, Any]) -> tuple[Turn, ...]:
                 f"{where}.{role_key}: turns alternate human and gpt (user, assistant), human "
                 "first, behind at most one of system"
             )
-        read.append((role, text_of(turn, text_key, where=f"{where}.")))
+        said = text_of(turn, text_key, where=f"{where}.")
+        read.append((role, _whole(f"{where}.{text_key}", said)))
     if len(read) == asked or (len(read) - asked) % 2:
         raise BadRecordError(
             f"{key}: the last turn must be gpt's (assistant's); there is no answer to learn"
@@ -235,6 +243,16 @@ def _check_marks(turns: tuple[Turn, ...], files: Mapping[MediumKind, tuple[str, 
             raise BadRecordError(f"{mark} stands in an answer; marks belong to human text")
         if any(mark in text for role, text in turns if role == "system"):
             raise BadRecordError(f"{mark} stands in a system turn; marks belong to human text")
+
+
+def _whole(field: str, text: str) -> str:
+    """A text that holds no half of a character. Raises `BadRecordError`."""
+    if not text.isascii() and (half := _HALF.search(text)):
+        raise BadRecordError(
+            f"{field}: character {half.start() + 1}, {half[0]!r}, is half of one (a lone "
+            "surrogate), as where a text was cut inside an emoji; write it whole or leave it out"
+        )
+    return text
 
 
 def text_of(record: Mapping[str, Any], key: str, *, where: str = "") -> str:

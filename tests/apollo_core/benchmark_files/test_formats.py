@@ -287,6 +287,13 @@ def test_a_bad_question_names_file_place_and_field(tmp_path, case):
         ("x.json", b"7", r"x\.json: a list or an object is needed, got int"),
         ("x.json", b"[7]", r"x\.json, entry 1: a JSON object is needed, got int"),
         ("x.json", b"[]", "the manifest is empty"),
+        (
+            "x.json",
+            b'{"v1": {"mc_question": []}, "v1": {"mc_question": []}}',
+            r"x\.json: the key 'v1' stands 2 times in one object",
+        ),
+        ("x.json", b'{"7": {"action": [], "action": []}}', "x.json: the key 'action' stands 2"),
+        ("x.jsonl", b'{"id": 1}\n{"id": 1, "id": 2}', r"x\.jsonl:2: the key 'id' stands 2 times"),
         ("x.parquet", b"PAR1 not really", r"x\.parquet.*: not Parquet"),
         ("x.parquet", b"", r"x\.parquet.*: not Parquet"),
     ],

@@ -155,6 +155,10 @@ def test_blank_lines_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path
             {"conversations": [TURNS[0], {"from": "gpt", "value": "<video>"}]},
             "<video> stands in an answer",
         ),
+        (
+            {"conversations": [TURNS[0], {"from": "gpt", "value": "é \ud83d"}]},
+            r"conversations\[1\].value: character 3, '\\ud83d', is half of one",
+        ),
     ],
 )
 def test_a_bad_conversation_names_file_line_and_reason(tmp_path, change, says):
@@ -174,6 +178,10 @@ def test_a_bad_conversation_names_file_line_and_reason(tmp_path, change, says):
         ({"options": ["3", 5]}, "options: a list of texts is needed"),
         ({"question": " "}, "question: a text is needed"),
         ({"category": None}, "category: a text is needed"),
+        ({"question": "Which \ud83d?"}, r"question: character 7, '\\ud83d', is half of one"),
+        ({"options": ["3", "5 \ude00", "7"]}, r"options: character 3, '\\ude00', is half of one"),
+        ({"category": "\ud83d"}, "category: character 1, .* is half of one"),
+        ({"id": "a\udcff"}, r"id: character 2, '\\udcff', is half of one"),
     ],
 )
 def test_a_bad_question_names_file_line_and_reason(tmp_path, change, says):

@@ -202,6 +202,23 @@ def test_a_broken_list_is_told_with_its_line(tmp_path, content, says):
         read_manifest(path)
 
 
+def test_half_a_character_is_told_with_its_place_and_a_whole_one_is_text(tmp_path):
+    whole, half = ({"id": str(n), "conversations": asked(f"?{n}")} for n in range(2))
+    whole["conversations"][0]["value"] = "\U0001f680?"  # json.dumps writes it as two halves
+    half["messages"] = [{"role": "user", "content": [{"type": "text", "text": "\ud83d"}]},
+                        {"role": "assistant", "content": "A."}]  # fmt: skip
+    del half["conversations"]
+    path = tmp_path / "m.json"
+    path.write_text(json.dumps([whole]))
+    assert read_manifest(path)[0].turns[0] == ("user", "\U0001f680?")
+    path.write_text(json.dumps([whole, half]))
+    write_tar(tmp_path / "s.tar", {"a.json": half})
+    told = r"messages\[0\].content: character 1, '\\ud83d', is half of one"
+    for name, place in (("m.json", ", entry 2"), ("s.tar", ", 'a'")):
+        with pytest.raises(BadInput, match=f"{name}{place}: {told}"):
+            read_manifest(tmp_path / name)
+
+
 def test_lines_under_the_name_of_a_list_are_lines(tmp_path):
     path = tmp_path / "m.json"
     path.write_text(json.dumps({"id": "a", "conversations": asked("?")}) + "\n")
