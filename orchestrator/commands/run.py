@@ -43,7 +43,7 @@ def run(
             metavar="URL",
             envvar="APOLLO_WEBHOOK",
             show_envvar=True,
-            help="POST a message there when a stage is given up and at the end",
+            help="POST a message there when a stage is given up and at the end, good or bad",
         ),
     ] = None,
     gpu_memory: GpuMemory = None,
@@ -108,6 +108,9 @@ def run(
         notices.stopped()
         progress.say("Stopped. Finished stages are kept; run the same command again to go on.")
         raise typer.Exit(1) from None
+    except Exception as error:
+        notices.broken(error)
+        raise
     finally:
         behind = tracking.close()
         if behind:

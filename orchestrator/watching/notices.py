@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from apollo_core.errors import ApolloError
 from orchestrator.engine.outcome import StageOutcome
 from orchestrator.run_summary import RunSummary
+from orchestrator.store.failures import one_line
 from orchestrator.store.retries import DAMAGED
 from orchestrator.store.sweep_record import SweepRecord
-from orchestrator.watching.webhook import Failure, Webhook, end_message, stopped_message
+from orchestrator.watching.webhook import (
+    Failure,
+    Webhook,
+    broken_message,
+    end_message,
+    stopped_message,
+)
 
 
 class Notices:
@@ -47,6 +55,11 @@ class Notices:
     def stopped(self) -> None:
         """Keep the message of a run that was stopped."""
         self._last = stopped_message(self._record.name)
+
+    def broken(self, error: Exception) -> None:
+        """Keep the message of a run that an error ended."""
+        said = str(error) if isinstance(error, ApolloError) else one_line(error)
+        self._last = broken_message(self._record.name, said)
 
     def close(self) -> str | None:
         """Send what is left; return what to say if nothing could be sent."""

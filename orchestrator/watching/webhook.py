@@ -130,6 +130,12 @@ def stopped_message(name: str) -> dict[str, Any]:
     return {"event": "stopped", "sweep": name, "text": f"{name}: stopped; run it again to go on"}
 
 
+def broken_message(name: str, error: str) -> dict[str, Any]:
+    """A run that an error ended: it never began, or could not go on."""
+    text = f"{name}: ended by an error: {redact(error)}"
+    return {"event": "error", "sweep": name, "text": text, "error": redact(error)}
+
+
 def _told(failures: Sequence[Failure]) -> list[str]:
     lines = [
         f"- {each['stage']}: {each['class']}: {each['message']}"

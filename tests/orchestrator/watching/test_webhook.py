@@ -6,7 +6,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from tiny_sweeps import diverging_stage, plan_of, run_tiny, tiny_store, write_sweep
+from tiny_sweeps import SWEEP, diverging_stage, plan_of, run_tiny, tiny_store, write_sweep
 
 from apollo_core.errors import BadInput
 from orchestrator.cli import main
@@ -15,6 +15,7 @@ from orchestrator.store.sweep_record import record_of
 from orchestrator.watching.notices import Notices
 from orchestrator.watching.webhook import Webhook, end_message, failed_message
 
+SIXTY_FOUR_GPUS = "size: 0.000037, resources: {gpus: 64}}"
 FAILURE = {"stage": "sft base@xs#0", "class": "diverged", "message": "loss is NaN at step 7"}
 
 
@@ -146,6 +147,22 @@ def test_a_run_tells_what_failed_and_how_it_ended_and_keeps_the_address_to_itsel
     assert "hidden" not in capsys.readouterr().err
     assert not list(_with("hidden", store.root))
     assert len(plan_of(sweep, store).stages) == 18
+
+
+def test_a_run_that_an_error_ends_tells_the_error(server, tmp_path, monkeypatch, capsys):
+    address, posted = server
+    sweep = write_sweep(tmp_path, SWEEP.replace("size: 0.000037}", SIXTY_FOUR_GPUS))
+    words = ["--engine", "local", "--store", str(tmp_path / "store")]
+    monkeypatch.setattr(
+        sys, "argv", ["apollo", "run", str(sweep), *words, "--notify", f"http://{address}/x"]
+    )
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    ((_, _, told),) = posted
+    assert (told["event"], told["sweep"]) == ("error", "tiny")
+    assert told["text"] == f"tiny: ended by an error: {told['error']}"
+    assert capsys.readouterr().err == f"apollo: {told['error']}\n"
+    assert stopped.value.code == 2
 
 
 def _with(text, folder):
