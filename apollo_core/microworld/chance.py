@@ -42,6 +42,7 @@ class Purpose(IntEnum):
     REASONING = 7
     POSITION = 8
     STILL = 9
+    CAPTION = 10
 
 
 def stream(*key: int) -> np.random.Generator:

@@ -14,7 +14,7 @@ import numpy as np
 from apollo_core.microworld.chance import Purpose, Split, choice, shuffled, stream
 from apollo_core.microworld.colouring import colour_bodies
 from apollo_core.microworld.focus import COUNTS, Focus, deal_focus
-from apollo_core.microworld.language import DIGITS, HEADINGS, PLACES, SHAPES, SPEEDS
+from apollo_core.microworld.language import DIGITS, HEADINGS, NUMBERS, PLACES, SHAPES, SPEEDS
 from apollo_core.microworld.layout import BOX, FRAME
 from apollo_core.microworld.motion import TRACK, visible_shares
 from apollo_core.microworld.scene import Body, Flash, Mover
@@ -134,7 +134,7 @@ def _well_seen(
 
 def _flashes(focus: Focus, frames: int, fps: int, rng: np.random.Generator) -> tuple[Flash, ...]:
     """Digits and times that have the dealt answers."""
-    count = int(focus.answer("reasoning", "count") or choice(rng, COUNTS))
+    count = NUMBERS.index(focus.answer("reasoning", "count") or choice(rng, COUNTS))
     family, digit = focus.temporal_ocr
     order = [int(i) for i in rng.permutation(count)]
     places = {"first": 0, "second": 1, "last": count - 1, "at": order[0]}
@@ -143,11 +143,11 @@ def _flashes(focus: Focus, frames: int, fps: int, rng: np.random.Generator) -> t
     wanted: list[int | None] = [None] * count
     lasting = focus.answer("reasoning", "seconds")
     if lasting is not None:
-        wanted[order[1]] = int(lasting)
+        wanted[order[1]] = NUMBERS.index(lasting)
     if family == "at":
         # Two at least are shown for long, so that it takes the time to tell which.
         wanted[order[0]] = 2
-        rival = 1 if lasting is None or int(lasting) > 1 else 2
+        rival = 1 if lasting is None or NUMBERS.index(lasting) > 1 else 2
         if rival < count:
             wanted[order[rival]] = wanted[order[rival]] or 2
     return lay_out(digits, wanted, frames=frames, fps=fps, rng=rng)

@@ -21,8 +21,8 @@ from apollo_core.microworld.language import (
     SPEEDS,
 )
 
-COUNTS = ("2", "3", "4", "5")
-SECONDS = ("1", "2", "3", "4")
+COUNTS = NUMBERS[2:6]
+SECONDS = NUMBERS[1:5]
 MORE = NUMBERS[:4]
 
 # Category -> families of questions -> the answers that each may have.

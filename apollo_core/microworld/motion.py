@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from apollo_core.microworld.language import DIRECTIONS, HEADINGS
 from apollo_core.microworld.layout import BOX, FRAME, corner_of
 from apollo_core.microworld.scene import Body, Mover
 
@@ -21,7 +22,11 @@ TRACK = FRAME + BOX
 PIXELS_PER_SECOND = {"slow": 4.0, "steady": 9.0, "quick": 18.0, "fast": 30.0}
 
 # (down, right)
-STEPS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0), "still": (0, 0)}
+_WAYS = ((0, -1), (0, 1), (-1, 0), (1, 0))
+STEPS = {
+    **dict(zip(HEADINGS, _WAYS, strict=True)),
+    **dict(zip(DIRECTIONS, (*_WAYS, (0, 0)), strict=True)),
+}
 
 
 Moments = NDArray[np.float64]

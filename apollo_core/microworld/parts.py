@@ -13,10 +13,10 @@ from apollo_core.design import FpsSampling
 from apollo_core.geometry import LlmGeometry, VisionGeometry
 
 # Raised whenever a part's size, initialisation or pretraining below changes, or its vocabulary.
-PARTS_VERSION = 4
+PARTS_VERSION = 5
 
 # Room for the microworld's words and the chat marks; a multiple of 32.
-VOCABULARY_SIZE = 128
+VOCABULARY_SIZE = 160
 
 # How an encoder sees a video in pretraining (of a picture it sees one frame): part of the recipe,
 # hence of PARTS_VERSION.
@@ -101,14 +101,14 @@ ENCODERS: dict[str, MicroEncoder] = {
     "internvideo2": _video_encoder("internvideo2", tubelet=2, samples=51200),
 }
 
-# 29 thousand to 481 thousand parameters, 25 to 467 thousand of them in blocks: 17 and 19 times.
-_PRETRAINING = Pretraining(samples=12800, batch_size=32, lr=3e-3)
+# 30 thousand to 484 thousand parameters, 25 to 467 thousand of them in blocks: 17 and 19 times.
+_READING = Pretraining(samples=96000, batch_size=32, lr=1.5e-3)
 
 LLMS: dict[str, MicroLlm] = {
-    "qwen2-xs": MicroLlm(LlmGeometry(32, 2, 2, 1, 96, VOCABULARY_SIZE), _PRETRAINING),
-    "qwen2-s": MicroLlm(LlmGeometry(48, 2, 3, 1, 144, VOCABULARY_SIZE), _PRETRAINING),
-    "qwen2-m": MicroLlm(LlmGeometry(64, 3, 4, 2, 192, VOCABULARY_SIZE), _PRETRAINING),
-    "qwen2-l": MicroLlm(LlmGeometry(96, 4, 6, 2, 320, VOCABULARY_SIZE), _PRETRAINING),
+    "qwen2-xs": MicroLlm(LlmGeometry(32, 2, 2, 1, 96, VOCABULARY_SIZE), _READING),
+    "qwen2-s": MicroLlm(LlmGeometry(48, 2, 3, 1, 144, VOCABULARY_SIZE), _READING),
+    "qwen2-m": MicroLlm(LlmGeometry(64, 3, 4, 2, 192, VOCABULARY_SIZE), _READING),
+    "qwen2-l": MicroLlm(LlmGeometry(96, 4, 6, 2, 320, VOCABULARY_SIZE), _READING),
 }
 
 

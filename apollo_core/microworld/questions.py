@@ -106,13 +106,15 @@ def ask_speed(mover: Mover) -> Question:
 
 def ask_count(film: Film) -> Question:
     """How many digits are shown, over the whole film."""
-    return Question("reasoning", "count", say.COUNT, str(len(film.digits)))
+    return Question("reasoning", "count", say.COUNT, say.NUMBERS[len(film.digits)])
 
 
 def ask_seconds(flash: Flash) -> Question:
     """For how many seconds a digit is shown."""
     text = say.SECONDS.format(digit=flash.digit)
-    return Question("reasoning", "seconds", text, str(flash.seconds), asked=(flash.digit,))
+    assert flash.seconds is not None
+    lasting = say.NUMBERS[flash.seconds]
+    return Question("reasoning", "seconds", text, lasting, asked=(flash.digit,))
 
 
 def ask_more(film: Film, by: int, rng: np.random.Generator) -> Question:
@@ -172,7 +174,8 @@ def _stayer(film: Film, rng: np.random.Generator, **of: str) -> Body:
 
 
 def _lasting(film: Film, answer: str, rng: np.random.Generator) -> Flash:
-    return choice(rng, [flash for flash in film.flashes if str(flash.seconds) == answer])
+    wanted = say.NUMBERS.index(answer)
+    return choice(rng, [flash for flash in film.flashes if flash.seconds == wanted])
 
 
 # Family -> the question of it that has a given answer.

@@ -36,15 +36,17 @@ def plan_still(seed: int, split: Split, index: int, part: int = 0) -> Still:
     return Still(bodies, digit, (seed, split, Purpose.TEXTURE, index, part))
 
 
-def describe_still(still: Still) -> str:
-    """Say all that the image shows."""
-    told = [
-        say.LIES.format(colour=body.colour, shape=body.shape, place=body.place)
-        for body in still.bodies
-    ]
+def sentences_of(still: Still) -> list[str]:
+    """Say all that the image shows, a sentence for each thing."""
+    told = [say.LIES.format_map(vars(body)) for body in still.bodies]
     if still.digit is not None:
         told.append(say.SHOWS.format(digit=still.digit))
-    return " ".join(told)
+    return told
+
+
+def describe_still(still: Still, rng: np.random.Generator) -> str:
+    """Say all that the image shows, in random order."""
+    return " ".join(shuffled(rng, sentences_of(still)))
 
 
 def ask_still(still: Still, rng: np.random.Generator) -> list[Asked]:
@@ -55,8 +57,8 @@ def ask_still(still: Still, rng: np.random.Generator) -> list[Asked]:
     many = sum(body.colour == colour for body in still.bodies)
     asked = [
         *((form.format_map(vars(body)), getattr(body, sought)) for (form, sought), body in forms),
-        (say.STILL_COUNT, str(len(still.bodies))),
-        (say.COLOUR_COUNT.format(colour=colour), str(many)),
+        (say.STILL_COUNT, say.NUMBERS[len(still.bodies)]),
+        (say.COLOUR_COUNT.format(colour=colour), say.NUMBERS[many]),
     ]
     if still.digit is not None:
         asked.append((say.STILL_DIGIT, still.digit))

@@ -9,6 +9,7 @@ import numpy as np
 
 from apollo_core.microworld.chance import choice
 from apollo_core.microworld.focus import SECONDS
+from apollo_core.microworld.language import NUMBERS
 from apollo_core.microworld.scene import Flash
 
 # A digit is shown for whole seconds, or briefly: long enough that one of two frames a second meets
@@ -67,7 +68,7 @@ def _lengths(
 
 def _by_chance(fps: int, rng: np.random.Generator) -> int:
     if rng.integers(2):
-        return int(choice(rng, SECONDS)) * fps
+        return NUMBERS.index(choice(rng, SECONDS)) * fps
     return math.ceil(float(rng.uniform(*BRIEF)) * fps)
 
 

@@ -125,11 +125,11 @@ def _brief(spec: WorldSpec) -> WorldSpec:
 
 
 def _corpus_scene(spec: WorldSpec, index: int) -> Film | Still | None:
-    """Of five texts three are of films, one of a picture and one of numbers alone."""
+    """Of five texts two are of films, two of pictures and one of numbers alone."""
     kind = index % 5
     if kind == 4:
         return None
-    if kind == 3:
+    if kind >= 2:
         return plan_still(spec.seed, Split.CORPUS, index)
     return plan_film(spec, Split.CORPUS, index)[0]
 
@@ -163,10 +163,12 @@ def _write_world(spec: WorldSpec, root: Path, on_progress: Progress | None) -> N
     _write_media(root, spec.size, media, on_progress)
 
     tables = {
-        "captions": manifests.caption_rows(films),
-        "image_captions": manifests.image_caption_rows(stills),
+        "captions": manifests.caption_rows(films, spec.seed),
+        "image_captions": manifests.image_caption_rows(stills, spec.seed),
         "pretrain_videos": manifests.pretrain_video_rows(next_films),
-        "pretrain_images": manifests.image_caption_rows(next_stills, manifests.pretrain_image),
+        "pretrain_images": manifests.image_caption_rows(
+            next_stills, spec.seed, Split.PRETRAIN_IMAGES
+        ),
         "sft_video": manifests.video_rows(films, spec.seed),
         "sft_image": manifests.image_rows(stills, spec.seed),
         "sft_multi_image": manifests.multi_image_rows(groups, spec.seed),

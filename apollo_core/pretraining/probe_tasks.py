@@ -66,9 +66,9 @@ def _pooled(grids: Grids) -> np.ndarray:
 
 
 def _finds(template: str, caption: str) -> Iterator[re.Match[str]]:
-    """Each place where a caption says a sentence of the closed language."""
-    pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>\\w+)", re.escape(template))
-    return re.finditer(pattern, caption)
+    """Each sentence of a caption that is of one form of the closed language."""
+    pattern = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>\\w+)", re.escape(template)))
+    return filter(None, map(pattern.fullmatch, re.findall(r"[^ .][^.]*\.", caption)))
 
 
 def _digit(grids: Grids, caption: str, index: int) -> Iterator[tuple[np.ndarray, str]]:
@@ -93,11 +93,8 @@ def _at_place(grid: np.ndarray, place: str) -> np.ndarray:
 
 def _camera(grids: Grids, caption: str, index: int) -> Iterator[tuple[np.ndarray, str]]:
     pooled = grids[index].mean((0, 1, 2))
-    if say.CAMERA_STILL in caption:
-        yield pooled, "still"
     for found in _finds(say.CAMERA_MOVES, caption):
-        if found["direction"] != "still":
-            yield pooled, found["direction"]
+        yield pooled, found["direction"]
 
 
 def _moving(what: str) -> Callable[[Grids, str, int], Iterator[tuple[np.ndarray, str]]]:

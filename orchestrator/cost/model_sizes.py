@@ -16,7 +16,7 @@ from orchestrator.plan.plan import Plan, StageNode, Variant
 from orchestrator.plan.weights import MICRO, encoder_reference, llm_reference
 
 # Assumed text beside the pictures of one sample, in tokens: question, answer, chat marks.
-_TEXT_TOKENS = {"micro": 40, "published": 160}
+_TEXT_TOKENS = {"micro": 100, "published": 160}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from matplotlib.font_manager import findfont
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from apollo_core.microworld.chance import Split
+from apollo_core.microworld.chance import Split, stream
 from apollo_core.microworld.drawing import draw_film, draw_still
 from apollo_core.microworld.encoding import write_video
 from apollo_core.microworld.film import Film, plan_film
@@ -88,7 +88,7 @@ def both_looks(film_index: int) -> Image.Image:
     """One film in the world's own look and in the neighbouring one, and pictures of each."""
     film, _ = plan_film(SPEC, Split.TRAIN, film_index)
     stills = [plan_still(SPEC.seed, Split.IMAGES, i) for i in range(COLUMNS)]
-    told = f"the first picture: {describe_still(stills[0])}"
+    told = f"the first picture: {describe_still(stills[0], stream(0))}"
     rows = [row(frames_of(film, look), []) for look in (OWN, NEIGHBOURING)]
     rows += [
         row([draw_still(still, SPEC.size, look) for still in stills], lines)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from apollo_core.microworld.focus import COUNTS, SECONDS
+from apollo_core.microworld.language import NUMBERS
 from apollo_core.microworld.probes.sights import Moments, Sight
 
 Votes = Counter[str]
@@ -45,7 +46,7 @@ def vote_seconds(sight: Sight, digit: str) -> Votes:
     votes: Votes = Counter()
     for timing in sight.timings:
         shortest, longest = _bounds(timing, shown[0], shown[-1])
-        fits = [text for text in SECONDS if shortest <= int(text) <= longest]
+        fits = [text for text in SECONDS if shortest <= NUMBERS.index(text) <= longest]
         votes.update({text: _share(fits) for text in fits})
     return votes
 
@@ -61,7 +62,8 @@ def _bounds(timing: Moments, first: int, last: int) -> tuple[float, float]:
 def vote_count(sight: Sight) -> Votes:
     """As many as are seen, within what is possible."""
     seen = len({digit for digit in sight.digits if digit is not None})
-    return Counter([str(min(max(seen, int(COUNTS[0])), int(COUNTS[-1])))])
+    least, most = (NUMBERS.index(count) for count in (COUNTS[0], COUNTS[-1]))
+    return Counter([NUMBERS[min(max(seen, least), most)]])
 
 
 def _share(fits: Iterable[str]) -> int:

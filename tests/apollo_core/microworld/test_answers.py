@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from apollo_core.microworld.drawing import plate
+from apollo_core.microworld.language import NUMBERS
 from apollo_core.microworld.looks import OWN
 from apollo_core.microworld.motion import PIXELS_PER_SECOND
 
@@ -65,9 +66,10 @@ def camera_of(reel: Reel) -> str:
     ways = [(0, 0), *((y, 0) for y in reach if y), *((0, x) for x in reach if x)]
     down, right = min(ways, key=mismatch)
     # Content goes against the camera.
-    return {(0, 1): "left", (0, -1): "right", (1, 0): "up", (-1, 0): "down", (0, 0): "still"}[
-        int(np.sign(down)), int(np.sign(right))
-    ]
+    return {
+        **{(0, 1): "leftward", (0, -1): "rightward", (1, 0): "upward", (-1, 0): "downward"},
+        (0, 0): "still",
+    }[int(np.sign(down)), int(np.sign(right))]
 
 
 def colour_mask(frame: Frames, colour: str) -> NDArray[np.bool_]:
@@ -162,7 +164,7 @@ def test_digits_appear_in_the_order_and_number_of_the_answers_and_for_as_long(
         "which digit is shown first?": lambda shown: shown[0][0],
         "which digit is shown second?": lambda shown: shown[1][0],
         "which digit is shown last?": lambda shown: shown[-1][0],
-        "how many digits are shown?": lambda shown: str(len(shown)),
+        "how many digits are shown?": lambda shown: NUMBERS[len(shown)],
     }
     checked = Counter[str]()
     for reel, question, answer in asked:
@@ -173,7 +175,7 @@ def test_digits_appear_in_the_order_and_number_of_the_answers_and_for_as_long(
             assert [d for d, begin, end in shown if begin < int(match[1]) < end] == [answer]
         elif match := re.fullmatch(r"for how many seconds is the digit (\d) shown\?", question):
             [lasting] = [end - begin for d, begin, end in shown if d == match[1]]
-            assert lasting == pytest.approx(int(answer), abs=1e-6)
+            assert lasting == pytest.approx(NUMBERS.index(answer), abs=1e-6)
         else:
             continue
         checked[re.sub(r"\d+", "_", question)] += 1
@@ -189,7 +191,7 @@ def test_the_mover_is_of_the_heading_and_speed_that_the_answers_say(
     checked = 0
     for row in rows:
         [(_, caption)] = turns_of(row)
-        [(colour, heading, speed)] = re.findall(r"a (\w+) \w+ moves (\w+), (\w+)\.", caption)
+        [(colour, heading, speed)] = re.findall(r"\w+ (\w+) (\w+th|\w+st) (\w+)\.", caption)
         if caption.count(f" {colour} ") > 1:
             continue  # Told apart from the others by its colour here.
         reel = decode(world / row["video"])
@@ -223,8 +225,8 @@ def velocity_of(mask: NDArray[np.bool_], fps: float) -> tuple[float, float]:
 def way_of(down: float, right: float) -> str:
     """The main direction."""
     if abs(right) > abs(down):
-        return "right" if right > 0 else "left"
-    return "down" if down > 0 else "up"
+        return "east" if right > 0 else "west"
+    return "south" if down > 0 else "north"
 
 
 def test_image_answers_are_what_the_pixels_show(small_world: Path) -> None:
@@ -239,9 +241,9 @@ def test_image_answers_are_what_the_pixels_show(small_world: Path) -> None:
             elif match := re.fullmatch(r"what colour is the shape at the (\w+)\?", question):
                 assert found[match[1]] == answer
             elif match := re.fullmatch(r"how many (\w+) shapes are shown\?", question):
-                assert list(found.values()).count(match[1]) == int(answer)
+                assert list(found.values()).count(match[1]) == NUMBERS.index(answer)
             elif question == "how many shapes are shown?":
-                assert len(found) == int(answer)
+                assert len(found) == NUMBERS.index(answer)
             else:
                 continue
             checked += 1

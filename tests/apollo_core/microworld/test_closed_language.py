@@ -9,13 +9,20 @@ from pathlib import Path
 import av
 import pytest
 
+from apollo_core.microworld import language as say
 from apollo_core.microworld.chance import Split, stream
 from apollo_core.microworld.film import plan_film
 from apollo_core.microworld.language import VOCABULARY, words
 from apollo_core.microworld.questions import every_question
 from apollo_core.microworld.spec import WorldSpec
 from apollo_core.microworld.still import ask_still, ask_stills, describe_still, plan_still
-from apollo_core.microworld.writing import describe, write_film, write_sum
+from apollo_core.microworld.writing import (
+    describe,
+    facts,
+    practise_film,
+    write_film,
+    write_sum,
+)
 
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
@@ -50,7 +57,7 @@ def test_every_word_of_many_unwritten_samples_is_in_the_vocabulary() -> None:
     for i in range(200):
         film, _ = plan_film(WorldSpec(seed=3), Split.TRAIN, i)
         stills = [plan_still(3, Split.IMAGES, i, part) for part in range(3)]
-        said = [describe(film), *(describe_still(still) for still in stills)]
+        said = [describe(film, rng), *(describe_still(still, rng) for still in stills)]
         pairs = [(q.text, q.answer) for q in every_question(film, rng)]
         pairs += [*ask_still(stills[0], rng), *ask_stills(stills, rng), write_sum(rng)]
         for question, answer in pairs:
@@ -62,15 +69,15 @@ def test_every_word_of_many_unwritten_samples_is_in_the_vocabulary() -> None:
 
 def answer_from_text(text: str, question: str) -> str:
     """Answer a film's question from its description alone, by other means than the generator's."""
-    lying = re.findall(r"a (\w+) (\w+) is at the (\w+)\.", text)
-    [(colour, shape, heading, speed)] = re.findall(r"a (\w+) (\w+) moves (\w+), (\w+)\.", text)
-    [camera] = re.findall(r"the camera (?:moves|is) (\w+)\.", text)
-    [(count, listed)] = re.findall(r"(\d) digits: (.+)\.", text)
-    told = [
-        re.fullmatch(r"(\d)(?: at (\S+))?(?: for (\d) seconds)?", p) for p in listed.split(", ")
-    ]
-    shown = [match.groups() for match in told if match]
-    assert len(shown) == len(told) == int(count)
+    said = [sentence.split() for sentence in re.findall(r"[^ .][^.]*(?=\.)", text)]
+    [listed] = re.findall(r"digits ([^.]+)\.", text)
+    said = [parts for parts in said if parts[0] != "digits"]
+    lying = [(colour, shape, place) for shape, colour, place in (p for p in said if len(p) == 3)]
+    [(shape, colour, heading, speed)] = [parts for parts in said if len(parts) == 4]
+    [(_, camera)] = [parts for parts in said if len(parts) == 2]
+    told = [re.fullmatch(r"(?:at (\S+) )?(\d)(?: for (\w+))?", part) for part in listed.split(", ")]
+    shown = [(match[2], match[1], match[3]) for match in told if match]
+    assert len(shown) == len(told)
     if match := re.fullmatch(r"in words, how many more (\w+) than (\w+) .*", question):
         colours = [colour, *(each[0] for each in lying)]
         return NUMBERS[colours.count(match[1]) - colours.count(match[2])]
@@ -82,7 +89,7 @@ def answer_from_text(text: str, question: str) -> str:
         f"which way does the {shape} move?": heading,
         f"how fast does the {shape} move?": speed,
         f"what colour is the {shape}?": colour,
-        "how many digits are shown?": count,
+        "how many digits are shown?": NUMBERS[len(shown)],
         **{f"which digit is shown at {at}?": digit for digit, at, _ in shown if at},
         **{f"for how many seconds is the digit {d} shown?": lasting for d, _, lasting in shown},
         **{f"what colour is the {shape}?": colour for colour, shape, _ in lying},
@@ -96,12 +103,9 @@ def test_a_written_scene_holds_the_answer_to_each_of_its_questions() -> None:
     rng = stream(11)
     for i in range(100):
         film, _ = plan_film(WorldSpec(), Split.CORPUS, i)
-        text = describe(film)
-        turns = write_film(film, rng, turns=20)
-        opening, answer = turns[0]
-        assert opening.startswith(text + " ")
-        pairs = [(opening.removeprefix(text + " "), answer), *turns[1:]]
-        assert [answer_from_text(text, q) for q, _ in pairs] == [a for _, a in pairs]
+        opening, answer = write_film(film, rng)
+        text, question = re.fullmatch(r"(.+\.) (.+\?)", opening).groups()  # type: ignore[union-attr]
+        assert answer_from_text(text, question) == answer
 
 
 def test_films_to_pretrain_on_are_brief_and_told_in_sentences_without_times(
@@ -113,7 +117,7 @@ def test_films_to_pretrain_on_are_brief_and_told_in_sentences_without_times(
         row = json.loads(line)
         caption = row["conversations"][1]["value"]
         assert ":" not in caption
-        assert len(re.findall(r"the digit \d is shown\.", caption)) >= 2
+        assert len(re.findall(r"digit \d\.", caption)) >= 2
         with av.open(str(small_world / row["video"])) as container:
             assert container.duration == pytest.approx(4 * av.time_base, rel=0.02)
 
@@ -122,7 +126,31 @@ def test_a_conversation_may_begin_with_a_family_of_questions() -> None:
     rng = stream(12)
     for i in range(20):
         film, _ = plan_film(WorldSpec(), Split.TEXTS, i)
-        assert "in words, how many more" in write_film(film, rng, turns=1, first="more")[0][0]
+        assert "in words, how many more" in write_film(film, rng, first="more")[0]
+
+
+def test_a_text_to_practise_on_tells_what_it_asks_and_half_of_them_tell_it_twice() -> None:
+    rng = stream(14)
+    whole = again = 0
+    for i in range(200):
+        film, _ = plan_film(WorldSpec(), Split.CORPUS, i)
+        every = sorted(fact.sentence for fact in facts(film))
+        turns = practise_film(film, rng, turns=3)
+        text, question = re.fullmatch(r"(.+?\.) ((?:describe|[^.]+\?).*)", turns[0][0]).groups()  # type: ignore[union-attr]
+        told = sorted(re.findall(r"[^ .][^.]*\.", text))
+        assert set(told) <= set(every)
+        asked = [(question, turns[0][1]), *turns[1:]]
+        if question == "describe the video.":
+            again += 1
+            assert sorted(re.findall(r"[^ .][^.]*\.", asked.pop(0)[1])) == told
+        if told == every:
+            whole += 1
+            assert [answer_from_text(text, q) for q, _ in asked] == [a for _, a in asked]
+        for asks, _ in asked:
+            named = {*say.SHAPES, *say.PLACES} & set(say.words(asks))
+            assert len(told) == len(every) or not named or named & set(say.words(text))
+    assert 20 < whole < 80
+    assert 70 < again < 130
 
 
 def test_sums_and_rows_of_numbers_come_out_right_in_digits_and_in_words() -> None:
