@@ -179,7 +179,9 @@ def _report_on_sweep(
     from orchestrator.results.training_data import training_data
     from orchestrator.store.known_sweep import known_sweep
     from orchestrator.store.store import open_store
+    from orchestrator.tracking.tracking_uri import require_tracking_uri
 
+    require_tracking_uri(uri)
     opened = open_store(store)
     record = known_sweep(sweep, opened)
     if options.design == ("design",):

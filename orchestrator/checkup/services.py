@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from apollo_core.errors import ApolloError
+from apollo_core.errors import ApolloError, BadInput
 from apollo_core.media.video_file import DecoderName
 from apollo_core.redaction import redact
 from orchestrator.checkup.finding import Finding, broken, ok, warning
@@ -90,6 +90,7 @@ def _connected(address: str | None, cpus: int | None) -> Iterator[None]:
 def tracking(uri: str | None, store: Store) -> Finding:
     """The MLflow server, or the store's own database."""
     from orchestrator.tracking.tracking_database import damage, database
+    from orchestrator.tracking.tracking_uri import require_tracking_uri
     from orchestrator.tracking.unreachable import why_unreachable
 
     if uri is None:
@@ -99,6 +100,11 @@ def tracking(uri: str | None, store: Store) -> Finding:
             mend = "nothing is lost: the next run sets it aside, and `apollo sync` rebuilds it"
             return warning(f"{path}: {wrong}", mend)
         return ok("tracking: the store's own database")
+    try:
+        require_tracking_uri(uri)
+    except BadInput as error:
+        told, _, mend = str(error).partition("; ")
+        return broken(told, mend)
     try:
         _ask_tracking(uri)
     except Exception as error:  # MLflow's, the network's or a database driver's

@@ -66,10 +66,12 @@ def run(
     from orchestrator.store.store import open_store
     from orchestrator.store.sweep_record import record_of
     from orchestrator.tracking.run_tracking import RunTracking
+    from orchestrator.tracking.tracking_uri import require_tracking_uri
     from orchestrator.watching.notices import Notices
     from orchestrator.watching.progress import make_progress
 
     require_sweep_packages()
+    require_tracking_uri(tracking_uri)
     wanted = load_sweep(sweep)
     device = gpu_bytes(gpu_memory, here=address is None)
     if address is not None:
@@ -84,7 +86,7 @@ def run(
     notices = Notices(record_of(plan), notify)
     progress = make_progress(on_ended=notices.take)
     stop_cleanly()
-    tracking = RunTracking(opened, tracking_uri)
+    tracking = RunTracking(opened, tracking_uri, warn=progress.warn)
     try:
         summary = run_sweep(
             plan,

@@ -25,8 +25,10 @@ def sync(
     from orchestrator.store.store import open_store
     from orchestrator.tracking.tracking import sync as write
     from orchestrator.tracking.tracking_database import default_uri
+    from orchestrator.tracking.tracking_uri import require_tracking_uri
 
     require_sweep_packages()
+    require_tracking_uri(tracking_uri)
     opened = open_store(store)
     record = known_sweep(sweep, opened)
     opened.prepare()

@@ -11,7 +11,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -68,9 +68,19 @@ class Tracker:
         record: the sweep.
         store: where its results grow.
         uri: of the tracking server; None = `default_uri`.
+        warn: told once, by that thread, at the first try that fails while there is work.
     """
 
-    def __init__(self, record: SweepRecord, store: Store, uri: str | None) -> None:
+    def __init__(
+        self,
+        record: SweepRecord,
+        store: Store,
+        uri: str | None,
+        *,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._warn = warn
+        self._warned = False
         self._record = record
         self._store = store
         self._uri = uri or default_uri(store)
@@ -121,11 +131,21 @@ class Tracker:
                     pass  # another driver of this sweep on this store writes the view
                 except Exception as error:
                     self._problem = why_unreachable(error)
+                    if not last:
+                        self._warn_once()
                 if last:
                     break
                 self._stop.wait(_EVERY)
         if locked and not self._problem:
             _remember(self._record, self._store, self._uri)
+
+    def _warn_once(self) -> None:
+        if not self._warned:
+            self._warned = True
+            self._warn(
+                f"the MLflow view at {redact(self._uri)} cannot be written ({self._problem}); work "
+                "goes on, and the view follows when it can"
+            )
 
     def _note(self) -> None:
         self._progress = time.monotonic()

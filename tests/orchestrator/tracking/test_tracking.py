@@ -1,9 +1,11 @@
 import socket
+import sys
 import time
 
 import pytest
 from tiny_sweeps import diverging_stage, plan_of, run_tiny, tiny_stage, tiny_store, write_sweep
 
+from orchestrator.cli import main
 from orchestrator.store.sweep_record import record_of
 from orchestrator.tracking import tracking
 from orchestrator.tracking.kept_report import keep_report
@@ -12,6 +14,7 @@ from orchestrator.tracking.run_tracking import RunTracking
 from orchestrator.tracking.tracked_points import is_shown, thinned
 from orchestrator.tracking.tracking import TrackingError, is_tracked, sync
 from orchestrator.tracking.tracking_database import database, default_uri
+from orchestrator.tracking.tracking_uri import require_tracking_uri
 
 # MLflow and what it stands on warn of their own deprecations.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -238,6 +241,58 @@ def test_a_server_that_is_down_fails_and_delays_nothing(finished, dead_server, m
     assert behind is not None
     assert "apollo sync" in behind
     assert "secret" not in behind
+
+
+def test_a_server_that_is_down_is_told_once_at_the_first_try_that_fails(finished, monkeypatch):
+    monkeypatch.setattr(tracking, "_EVERY", 0.05)
+    _, store, record = finished
+    said = []
+    following = RunTracking(store, "http://user:secret@127.0.0.1:1", warn=said.append)
+    following.start(record, 1)
+    deadline = time.monotonic() + 20
+    while not said and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    assert said == [
+        "the MLflow view at http://***@127.0.0.1:1 cannot be written (Connection refused); work "
+        "goes on, and the view follows when it can"
+    ]
+    assert "is behind" in (following.close() or "")
+
+
+@pytest.mark.parametrize(
+    ("uri", "why"),
+    [
+        ("foo", "no address of a tracking server"),
+        ("ftp://me:secret@host/x", "no address of a tracking server"),
+        ("http:/host", "names no host"),
+        ("http://me:secret@host:port", "names no host, or no port"),
+        ("sqlite:runs.db", "Could not parse"),
+        ("postgresql+nothing://me:secret@host/x", "Can't load plugin"),
+    ],
+)
+def test_what_can_be_no_tracking_server_is_refused_before_any_work(
+    uri, why, tmp_path, monkeypatch, capsys
+):
+    sweep, store = write_sweep(tmp_path), tmp_path / "store"
+    for command in (["run"], ["sync"], ["report", "--out", str(tmp_path / "report")]):
+        words = [*command, str(sweep), "--tracking-uri", uri, "--store", str(store)]
+        monkeypatch.setattr(sys, "argv", ["apollo", *words])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        said = capsys.readouterr().err
+        assert (stopped.value.code, len(said.splitlines())) == (2, 1)
+        assert why in said
+        assert "secret" not in said
+    assert not store.exists()
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://127.0.0.1:1", "https://u:p@host/x", "sqlite:///a.db", "postgresql+pg8000://h/d"]
+)
+def test_a_server_that_may_be_down_is_no_reason_to_refuse(uri):
+    require_tracking_uri(uri)
+    require_tracking_uri(None)
 
 
 @pytest.mark.parametrize("scheme", ["http", "postgresql+pg8000"])
