@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from analysis.figures.style import STYLE, Picture, canvas, picture, wrapped
 from analysis.findings.pair import Pair
@@ -56,7 +57,10 @@ def draw_heatmap(
         for column, small in enumerate(smalls):
             if (pair := by_scales.get((small, large))) is not None:
                 value = shown.value(pair)
-                values[row, column] = np.nan if value is None else value
+                if pair.verdict_evidence.signal:
+                    values[row, column] = np.nan if value is None else value
+                else:
+                    axes.add_patch(_grey(row, column))
                 _annotate(axes, row, column, pair, shown)
     axes.imshow(values, cmap="cividis", vmin=shown.lowest, vmax=1, aspect="auto")
     axes.set_xticks(range(len(smalls)), [wrapped(scale) for scale in smalls])
@@ -70,11 +74,20 @@ def draw_heatmap(
     return picture(figure, name, caption)
 
 
+def _grey(row: int, column: int) -> Rectangle:
+    """A cell whose value says nothing: hatched, in no colour of the scale."""
+    corner = (column - 0.5, row - 0.5)
+    return Rectangle(
+        corner, 1, 1, facecolor="#dddddd", edgecolor="#c4c4c4", hatch="//", linewidth=0
+    )
+
+
 def _annotate(axes: Axes, row: int, column: int, pair: Pair, shown: Shown) -> None:
     """Write the value, its interval and n into a cell, light on dark and dark on light."""
     value, interval = shown.value(pair), shown.interval(pair)
     # Cividis passes mid grey at its middle; a cell without a value stays white.
-    dark = value is not None and value < shown.lowest + 0.52 * (1 - shown.lowest)
+    signal = pair.verdict_evidence.signal
+    dark = signal and value is not None and value < shown.lowest + 0.52 * (1 - shown.lowest)
     colour = "white" if dark else "#111111"
     head = "not defined" if value is None else shown.written(value)
     weight = "normal" if value is None else "bold"
@@ -82,7 +95,7 @@ def _annotate(axes: Axes, row: int, column: int, pair: Pair, shown: Shown) -> No
     lines = [f"n = {pair.n}"]
     if interval:
         lines.insert(0, f"{shown.written(interval[0])} to {shown.written(interval[1])}")
-    if not pair.verdict_evidence.signal:
+    if not signal:
         lines[-1] += ", no signal"
     axes.text(
         column, row + 0.17, "\n".join(lines), ha="center", va="center", color=colour, fontsize=7.5

@@ -27,6 +27,7 @@ from analysis.statistics.verdict import (
     Verdict,
     agrees_in_aggregate,
     judge_axis,
+    weighing,
 )
 from analysis.statistics.weighted import chunks
 from analysis.table.table import ScoreTable
@@ -71,18 +72,24 @@ def judge_axes(
         for matched in report.matched:
             columns = [table.scales.index(scale) for scale in (matched.small, matched.large)]
             beyond = [decided[at] for at in columns]
+            overall = by_scales[matched.small, matched.large]
+            noises = overall.noise
+            freedoms = (
+                (None, None) if noises is None else (noises.freedom_small, noises.freedom_large)
+            )
+            shares = [weighing(_share(b), f) for b, f in zip(beyond, freedoms, strict=True)]
             evidence = AxisEvidence(
                 pairs=matched.n,
                 designs=matched.designs,
                 accuracy=matched.decision_accuracy,
                 accuracy_ci=axis_interval(matched),
-                decidable=(_share(beyond[0]), _share(beyond[1])),
-                wrong_beyond_noise=_reversed(grid[:, columns], places, *beyond),
+                decidable=(shares[0], shares[1]),
+                wrong_beyond_noise=None
+                if None in shares
+                else _reversed(grid[:, columns], places, *beyond),
                 weakest_level=_weakest(grid[:, columns], places, _levels(table, report.axis)),
-                aggregate=agrees_in_aggregate(
-                    by_scales[matched.small, matched.large].verdict_evidence
-                ),
-                signal=by_scales[matched.small, matched.large].verdict_evidence.signal,
+                aggregate=agrees_in_aggregate(overall.verdict_evidence),
+                signal=overall.verdict_evidence.signal,
             )
             judged = judge_axis(evidence)
             found.append(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from analysis.findings.metric_view import MetricView, view_metric
 from analysis.findings.pair import Pair
@@ -126,7 +127,10 @@ def compare_pair(
         verdict=judgement.verdict,
         verdict_because=judgement.because,
         verdict_evidence=judgement.evidence,
-        warnings=tuple(_warnings(n, {small: x, large: y}, within, floored)),
+        warnings=(
+            *_warnings(n, {small: x, large: y}, within, floored),
+            *_unnamed_blocks(table, designs, y, large),
+        ),
     )
 
 
@@ -241,4 +245,25 @@ def _warnings(
         if part.n == 0
     ]
     notes += [f"no signal: the metric is at its chance level at {scale}" for scale in floored]
+    return notes
+
+
+def _unnamed_blocks(table: ScoreTable, designs: pd.DataFrame, y: Scores, scale: str) -> list[str]:
+    """Warn of axes that cross the others and whose levels score alike, where no block is named.
+
+    Alike: one-way analysis of variance at the large scale, p under .05. Designs that an axis
+    changed one at a time (a level of one design) are no blocks.
+    """
+    if table.blocks:
+        return []
+    notes: list[str] = []
+    for axis in table.axes if len(table.axes) > 1 else ():
+        parts = [y[np.asarray(at)] for at in designs.groupby(axis).indices.values()]
+        if len(parts) < 2 or min(map(len, parts)) < 2 or any(is_constant(part) for part in parts):
+            continue
+        if float(stats.f_oneway(*parts).pvalue) < 0.05:
+            notes.append(
+                f"designs that share a level of {axis} score alike at {scale}, and no block is "
+                f"named: the interval takes them for independent; see --block {axis}"
+            )
     return notes

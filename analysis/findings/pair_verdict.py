@@ -10,7 +10,7 @@ from analysis.findings.pair_resampling import Resampling
 from analysis.statistics.consistency import Within
 from analysis.statistics.intervals import Interval
 from analysis.statistics.reliability import PairNoise
-from analysis.statistics.verdict import PairEvidence
+from analysis.statistics.verdict import PairEvidence, weighing
 
 # R² of fewer designs falls far for no reason; a level that most designs share leaves out no part.
 FEWEST_LEFT = 4
@@ -27,14 +27,20 @@ def pair_evidence(
     signal: bool,
 ) -> PairEvidence:
     """Collect what `verdict.judge_pair` asks for; `n` designs, `r_ci` Fisher's interval of r."""
+    shares = (None, None)
+    if noise is not None:
+        shares = (
+            weighing(noise.decidable_small, noise.freedom_small),
+            weighing(noise.decidable_large, noise.freedom_large),
+        )
     return PairEvidence(
         r_ci=r_ci,
         r_ci_believed=believed_interval(resampling, "pearson"),
         within={block: part.pearson_ci for block, part in within.items() if part.n},
         weakest_level=_weakest_level(breakdown, n, inside=any(p.n for p in within.values())),
         weakest_design=_weakest_design(breakdown, n),
-        wrong_beyond_noise=None if noise is None else noise.wrong_real_reversal,
-        decidable=(None, None) if noise is None else (noise.decidable_small, noise.decidable_large),
+        wrong_beyond_noise=None if noise is None or None in shares else noise.wrong_real_reversal,
+        decidable=shares,
         signal=signal,
     )
 

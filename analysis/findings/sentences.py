@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from analysis.findings.pair import Pair
 from analysis.findings.pair_verdict import quoted_interval, trusts_blocks
+from analysis.statistics.verdict import FEWEST_FREEDOM
 from analysis.table.table import ScoreTable
 
 
@@ -57,8 +58,8 @@ def explain_pair(pair: Pair) -> str:
     believed = found.r_ci_believed or found.r_ci
     match pair.verdict_because:
         case "R² is not surely one half":
-            low = min(ends[0] for ends in (pair.r2_ci, quoted_interval(pair)) if ends is not None)
-            return f"Undecidable: R² may be as low as {number(low, 2)}."
+            low = None if pair.r2_ci is None else pair.r2_ci[0]
+            return f"Undecidable: by Fisher's interval, R² may be as low as {number(low, 2)}."
         case "r may be negative when resampled":
             drawn = "designs" if pair.resampling.believe == "plain" else "blocks"
             return f"Undecidable: with other {drawn}, r may be {_range(believed)}."
@@ -110,7 +111,8 @@ def describe_decidable(pair: Pair) -> str:
 def _freedom(freedom: float | None) -> str:
     if freedom is None:
         return "noise known exactly"
-    return f"{freedom:.0f} degree{'' if round(freedom) == 1 else 's'} of freedom"
+    few = ", too few to weigh" if freedom < FEWEST_FREEDOM else ""
+    return f"{freedom:.0f} degree{'' if round(freedom) == 1 else 's'} of freedom{few}"
 
 
 def _range(interval: tuple[float, float] | None) -> str:

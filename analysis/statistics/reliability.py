@@ -28,10 +28,10 @@ class PairNoise:
     `sources` says which noise is known at each scale; None stands for what needs the noise of a
     scale that has none known. `se` are root mean squares over designs, in points; `freedom` are the
     degrees of freedom behind them. `r2_ceiling` is the R² to expect if true scores were perfectly
-    correlated, and `disattenuated_r` the correlation of true scores. Decidable pairs of designs
-    differ by more than noise does (Benjamini-Yekutieli, 5 % false). The pairs ordered wrongly are
-    split into those not decidable at the small scale, else not at the large one, else real
-    reversals.
+    correlated, and `disattenuated_r` the correlation of true scores, which passes 1 where noise is
+    overestimated. Decidable pairs of designs differ by more than noise does (Benjamini-Yekutieli,
+    5 % false). The pairs ordered wrongly are split into those not decidable at the small scale,
+    else not at the large one, else real reversals.
     """
 
     sources: dict[str, tuple[str, ...]]
@@ -178,13 +178,14 @@ def r2_ceiling(reliable_small: float, reliable_large: float, shared: float = 0.0
 def disattenuated(
     r: float, reliable_small: float, reliable_large: float, shared: float = 0.0
 ) -> float | None:
-    r"""Correlation of true scores, $(r - c) / \sqrt{\rho_s \rho_l}$, cut off at -1 and 1.
+    r"""Correlation of true scores, $(r - c) / \sqrt{\rho_s \rho_l}$, not cut off.
 
     Symbols as in `r2_ceiling`. It is not what a study observes: read it after r, as what would be
-    left with endless seeds and items. Source: Spearman (1904). None where all is noise.
+    left with endless seeds and items. Beyond 1 the noise is overestimated, or r high by luck.
+    Source: Spearman (1904). None where all is noise.
     """
     product = reliable_small * reliable_large
-    return float(np.clip((r - shared) / np.sqrt(product), -1.0, 1.0)) if product > 0 else None
+    return float((r - shared) / np.sqrt(product)) if product > 0 else None
 
 
 def decidable(scores: Scores, variance: Scores, freedom: float) -> NDArray[np.bool_]:

@@ -16,6 +16,9 @@ r"""One of four fixed words for a pair of scales or an axis, with the numbers it
 6. *transfers*: none of that.
 
 Noise that no seeds and no items tell of cannot weigh; the sentence then says that it is not known.
+Nor can noise of fewer than `FEWEST_FREEDOM` degrees of freedom: with 1, a single difference is
+decided only at 13 standard errors, and one of a hundred at thousands, so that one repeated seed
+would overturn any verdict whatever the designs do.
 
 **An axis at a pair of scales**, by the pairs of designs that differ in it alone, with A their
 decision accuracy and its interval for as many draws as there are designs
@@ -57,12 +60,16 @@ ACCURACY = 0.75
 # Most differences: one half. After Benjamini and Yekutieli's correction that takes a reliability of
 # about 0.95 among twenty designs; our choice, on the side of claiming less.
 DECIDABLE = 0.5
+# At 10 a t test asks for 2.2 standard errors, with endless replicates for 2.0; the first of a
+# hundred tests for 6.3 instead of 3.9. Our choice.
+FEWEST_FREEDOM = 10.0
 
 RULE = (
-    f"Two scales. Transfers: the lower end of the 95 % interval of R² reaches {SHARE}, r stays"
-    " positive when designs (or blocks) are redrawn, both hold within every kind of block and"
-    " without any single level or design, and half of the pairs of designs or more differ beyond"
-    " noise, where noise is known. Transfers only in aggregate: overall, but not within blocks,"
+    f"Two scales. Transfers: the lower end of Fisher's 95 % interval of R² reaches {SHARE}, the"
+    " interval of r to believe, which redraws designs (or blocks), stays above 0, both hold within"
+    " every kind of block and without any single level or design, and half of the pairs of designs"
+    f" or more differ beyond noise, where it is known by {FEWEST_FREEDOM:.0f} degrees of freedom or"
+    " more. Transfers only in aggregate: overall, but not within blocks,"
     " or not without one level or design, or noise may explain most differences. Reverses: the"
     " interval of r lies below 0, beyond noise. Undecidable: anything else, fewer than 4"
     " designs, or a metric at its chance level. An axis. Transfers: of the pairs of designs that"
@@ -230,6 +237,16 @@ def _axis_clause(found: AxisEvidence) -> tuple[Verdict, AxisReason]:
     if found.aggregate:
         return "transfers only in aggregate", "the scales agree, this axis is not shown to"
     return "undecidable", "too few pairs, or too little agreement, to tell"
+
+
+def weighing(share: float | None, freedom: float | None) -> float | None:
+    """A share of decidable pairs, where its noise is known well enough to weigh in a verdict.
+
+    Args:
+        share: of the pairs; None where no noise is known.
+        freedom: degrees of freedom of the noise; None where it is known exactly.
+    """
+    return share if freedom is None or freedom >= FEWEST_FREEDOM else None
 
 
 def _noise_explains_most(decidable: tuple[float | None, float | None]) -> bool:

@@ -59,14 +59,10 @@ def test_few_designs_are_warned_of(pairs: Pairs):
     assert not any("only" in w for w in pairs["Core", "1B", "7B"].warnings)
 
 
-def test_an_order_that_holds_is_not_called_decided_where_no_two_designs_clear_their_noise(
-    pairs: Pairs,
-):
+def test_noise_that_four_degrees_of_freedom_tell_of_is_told_and_does_not_weigh(pairs: Pairs):
     pair = pairs["Core", "1B", "7B"]
-    assert (pair.verdict, pair.verdict_because) == (
-        "transfers only in aggregate",
-        "noise may explain most differences",
-    )
-    assert pair.verdict_evidence.decidable == (0.0, 0.0)
+    assert (pair.verdict, pair.verdict_because) == ("transfers", "it holds throughout")
+    assert pair.verdict_evidence.decidable == (None, None)
     said = describe_pair(pair, unit="points", digits=2)
-    assert "0 % at 1B (4 degrees of freedom), 0 % at 7B (1 degree of freedom)" in said
+    assert "0 % at 1B (4 degrees of freedom, too few to weigh)" in said
+    assert "0 % at 7B (1 degree of freedom, too few to weigh)" in said
