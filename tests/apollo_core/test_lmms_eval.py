@@ -92,7 +92,8 @@ def test_only_what_greedy_writing_would_give_is_told_to_be_so(variant: VariantUn
     inputs = variant.processor.inputs(["which colour?"], [None])
     assert inputs["input_ids"][0].tolist() == encoded.tokens.tolist()
     likeliest = variant.model(**inputs).logits[0, -1].argsort(descending=True)
-    words = [variant.processor.tokenizer.decode(token).strip() for token in likeliest]
+    decode = variant.processor.tokenizer.decode
+    words = [decode(token, skip_special_tokens=True).strip() for token in likeliest]
     told = variant.losses(choices(1, *[word for word in words if word][:3]), DOCUMENTS)
     assert [loss for loss, _ in told] == sorted(loss for loss, _ in told)
     assert [greedy for _, greedy in told] == [bool(words[0]), False, False]
