@@ -12,6 +12,7 @@ import numpy as np
 
 from analysis.findings.axis_effects import SeedRuns, difference_seed_variance, seed_runs
 from analysis.findings.pair import Pair
+from analysis.findings.pair_verdict import quoted_interval, trusts_blocks
 from analysis.statistics.effects import Variance
 from analysis.statistics.intervals import Z95
 from analysis.statistics.item_scores import ItemScores
@@ -84,16 +85,26 @@ def plan_study(
 
 
 def _designs(pair: Pair) -> Iterator[Need]:
+    """Designs for R², by the interval to believe.
+
+    Where that redraws blocks, it is wider than Fisher's of as many independent designs. It is taken
+    to stay so many times wider, as it does if blocks grow in number with the designs.
+    """
     if pair.pearson is None:
         return
+    alone = r2_half_width(pair.pearson, pair.n)
+    believed = quoted_interval(pair) if trusts_blocks(pair) else None
+    wider = 1.0
+    if believed is not None and alone:
+        wider = max(1.0, (believed[1] - believed[0]) / 2.0 / alone)
     for wanted in R2_WIDTHS:
         yield Need(
             what="designs",
-            of=f"R² of {pair.small} with {pair.large}",
+            of=f"R² of {pair.small} with {pair.large}" + (", in more blocks" if wider > 1 else ""),
             half_width=wanted,
-            needed=designs_for_r2(pair.pearson, wanted),
+            needed=designs_for_r2(pair.pearson, wanted / wider),
             now=pair.n,
-            half_width_now=r2_half_width(pair.pearson, pair.n),
+            half_width_now=None if alone is None else alone * wider,
         )
 
 

@@ -10,6 +10,7 @@ from analysis.findings.planning import Plan
 from analysis.findings.scale_interaction import ScaleInteraction
 from analysis.findings.sentences import number, percent
 from analysis.statistics.proxy_choice import Enough
+from analysis.statistics.verdict import FEWEST_FREEDOM
 
 WORDS = {
     "decision_accuracy": "the share of pairs ordered alike",
@@ -184,12 +185,18 @@ def describe_transfers(found: AxisEffects) -> list[str]:
     return lines
 
 
+def _guess(freedom: float | None) -> str:
+    if freedom is None or freedom >= FEWEST_FREEDOM:
+        return ""
+    return f"; a guess, from {freedom:.0f} degree{'' if round(freedom) == 1 else 's'} of freedom"
+
+
 def describe_plan(found: Plan, unit: str, digits: int) -> list[str]:
     """Say what narrower intervals would take, and what running few designs would lose."""
     lines = [
         f"{need.of} to ±{number(need.half_width, digits if need.what != 'designs' else 2)}:"
         f" {'out of reach' if need.needed is None else f'{need.needed} {need.what}'}"
-        f" (now {need.now})."
+        f" (now {need.now}{_guess(need.freedom)})."
         for need in found.needs
     ]
     return lines + [

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import product
 
 import pandas as pd
@@ -95,11 +96,18 @@ def robustness_rows(pairs: Iterable[Pair]) -> list[dict[str, object]]:
             for what, (span, accuracy) in ranges.items()
             if span.low is not None
         ]
-        rows += [
-            {"pair": pair, "what": f"the {part.left_out}", "part": part}
-            for part in broken.without_worst
-            if part.r2 is not None
-        ]
+        for part in broken.without_worst:
+            if part.r2 is not None:
+                rows.append({"pair": pair, "what": f"the {part.left_out}", "part": part})
+            rows += [
+                {
+                    "pair": pair,
+                    "what": f"the {part.left_out}, within {block}",
+                    "part": replace(part, r2=r2),
+                }
+                for block, r2 in part.within.items()
+                if r2 is not None
+            ]
     return rows
 
 

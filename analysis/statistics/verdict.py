@@ -75,7 +75,8 @@ RULE = (
     " designs, or a metric at its chance level. An axis. Transfers: of the pairs of designs that"
     f" differ in it alone, {ACCURACY:.0%} or more are ordered alike, also without any single"
     " level, surely more than half, and half of them or more differ beyond noise, where noise is"
-    " known. Reverses: surely less than half, beyond noise. Transfers only in aggregate: ordered"
+    " known so well; of these very levels: others may do otherwise. Reverses: surely less than"
+    " half, beyond noise. Transfers only in aggregate: ordered"
     " alike, but one level carries it or noise may explain most differences; or the scales agree"
     " overall and this axis is not shown to. Undecidable: the rest."
 )
