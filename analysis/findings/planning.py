@@ -100,7 +100,7 @@ def _designs(pair: Pair) -> Iterator[Need]:
     for wanted in R2_WIDTHS:
         yield Need(
             what="designs",
-            of=f"R² of {pair.small} with {pair.large}" + (", in more blocks" if wider > 1 else ""),
+            of=f"R² of {pair.small} with {pair.large}" + (" (in more blocks)" if wider > 1 else ""),
             half_width=wanted,
             needed=designs_for_r2(pair.pearson, wanted / wider),
             now=pair.n,

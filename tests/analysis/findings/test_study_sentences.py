@@ -87,6 +87,6 @@ def test_what_cannot_be_tested_is_said(found: Findings):
 
 def test_a_plan_is_told_in_numbers(found: Findings):
     lines = describe_plan(found.planning[0], "points", 2)
-    assert f"R² of {FOUR} with {SEVEN} to ±0.05: 29 designs (now 21)." in lines
+    assert f"R² of {FOUR} with {SEVEN} (in more blocks) to ±0.20: 39 designs (now 21)." in lines
     assert any("tightest slope" in line and "points lost against running all" in line
                for line in lines)  # fmt: skip
