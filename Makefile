@@ -10,7 +10,7 @@ STORE ?= out/store
 PYTHON := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui plan check format test test-fast bench-core bench-data bench-world bench-orchestrator clean
+.PHONY: help setup demo ui plan check format test test-fast bench-core bench-data bench-world bench-orchestrator bench-zoo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -67,6 +67,13 @@ def test_every_word_of_many_unwritten_samples_is_in_the_vocabulary() -> None:
         assert set(words(" ".join(said))) <= set(VOCABULARY)
 
 
+def parted(pattern: str, text: str) -> tuple[str, ...]:
+    """The groups of a pattern that all of `text` has to follow."""
+    match = re.fullmatch(pattern, text)
+    assert match, text
+    return match.groups()
+
+
 def answer_from_text(text: str, question: str) -> str:
     """Answer a film's question from its description alone, by other means than the generator's."""
     said = [sentence.split() for sentence in re.findall(r"[^ .][^.]*(?=\.)", text)]
@@ -104,7 +111,7 @@ def test_a_written_scene_holds_the_answer_to_each_of_its_questions() -> None:
     for i in range(100):
         film, _ = plan_film(WorldSpec(), Split.CORPUS, i)
         opening, answer = write_film(film, rng)
-        text, question = re.fullmatch(r"(.+\.) (.+\?)", opening).groups()  # type: ignore[union-attr]
+        text, question = parted(r"(.+\.) (.+\?)", opening)
         assert answer_from_text(text, question) == answer
 
 
@@ -136,7 +143,7 @@ def test_a_text_to_practise_on_tells_what_it_asks_and_half_of_them_tell_it_twice
         film, _ = plan_film(WorldSpec(), Split.CORPUS, i)
         every = sorted(fact.sentence for fact in facts(film))
         turns = practise_film(film, rng, turns=3)
-        text, question = re.fullmatch(r"(.+?\.) ((?:describe|[^.]+\?).*)", turns[0][0]).groups()  # type: ignore[union-attr]
+        text, question = parted(r"(.+?\.) ((?:describe|[^.]+\?).*)", turns[0][0])
         told = sorted(re.findall(r"[^ .][^.]*\.", text))
         assert set(told) <= set(every)
         asked = [(question, turns[0][1]), *turns[1:]]

@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 ASKED = [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "A cat."}]
+PLAIN = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
 
 
 def picture(shade: int = 0) -> bytes:
@@ -28,3 +29,7 @@ def write_tar(path: Path, members: dict[str, bytes | dict[str, Any]]) -> Path:
             info.size = len(raw)
             tar.addfile(info, io.BytesIO(raw))
     return path
+
+
+def asked(text: str) -> list[dict[str, str]]:
+    return [{"from": "human", "value": text}, {"from": "gpt", "value": "Yes."}]
