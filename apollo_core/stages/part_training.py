@@ -15,6 +15,7 @@ from apollo_core.stages.recipes import pretraining_recipe
 from apollo_core.stages.resuming import Resuming, checkpoints_of
 from apollo_core.streams import torch_stream
 from apollo_core.training.distributed import NOBODY_ELSE
+from apollo_core.training.like_length import like_length
 from apollo_core.training.loop import Extras, MicroBatch, train
 from apollo_core.training.mixture import draw
 
@@ -31,6 +32,7 @@ def train_part(
     *,
     rows: int,
     device: torch.device,
+    lengths: Sequence[int] | None = None,
     whole_batches: bool = False,
 ) -> None:
     """Train `module` on rows drawn from a corpus, from where an earlier attempt stopped.
@@ -44,6 +46,7 @@ def train_part(
         context: of the stage.
         rows: of the corpus.
         device: where the module is.
+        lengths: of each row, where rows are padded to the longest beside them.
         whole_batches: a step's rows are one micro-batch, whatever the execution says: where the
             loss compares them with each other. Parts are small enough for it.
 
@@ -60,7 +63,7 @@ def train_part(
         train(
             {name: module},
             loss,
-            ((batch_of(part) for part in _cut(step, size)) for step in steps),
+            (map(batch_of, _parts(step, size, lengths)) for step in steps),
             pretraining_recipe(identity, name),
             device=device,
             report=resuming.report,
@@ -72,6 +75,16 @@ def train_part(
             ),
         )
     resuming.report_rest(identity.steps)
+
+
+def _parts(
+    rows: Sequence[int], size: int, lengths: Sequence[int] | None
+) -> Iterator[Sequence[int]]:
+    """A step's micro-batches: rows of like length together."""
+    if lengths is None:
+        return _cut(rows, size)
+    ascending = sorted(rows, key=lengths.__getitem__)
+    return (ascending[part] for part in like_length([lengths[row] for row in ascending], size))
 
 
 def _cut(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:

@@ -54,6 +54,7 @@ def pretrain_llm(identity: PretrainIdentity, context: StageContext) -> None:
         identity,
         context,
         rows=len(samples),
+        lengths=[len(each.tokens) for each in encoded],
         device=device,
     )
     disable_progress_bar()

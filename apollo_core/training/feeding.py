@@ -23,6 +23,7 @@ from apollo_core.stages.seat import ALONE, Seat
 from apollo_core.text.chat import Encoded, encode_training
 from apollo_core.text.integration import VISUAL, without_marks
 from apollo_core.training.fed import Fed, Note
+from apollo_core.training.like_length import FILLED, like_length
 from apollo_core.training.mixture import Draw
 from apollo_core.training.packing import pack
 from apollo_core.training.read_ahead import read_ahead
@@ -127,6 +128,8 @@ class Feeder:
     ) -> Generator[Iterator[Batch], None, None]:
         """Yield each optimiser step's micro-batches, from step `first` on (counted from 0).
 
+        They have `micro_batch` samples at most, and fewer where more would be padded too much.
+
         A step's are to be taken before the next step is asked for; of samples that were all
         skipped there are none. Nothing of the steps before `first` is read. `fed` tells of what
         has been taken, not of what was read ahead.
@@ -210,8 +213,11 @@ class Feeder:
                 # Samples of like length side by side: less padding, and the same sum over tokens.
                 read = sorted(window.read, key=lambda one: len(one.encoded.tokens))
                 notes = window.notes
-                for at in range(0, len(read), micro_batch):
-                    yield _Part(window.step, self._collate(read[at : at + micro_batch]), notes)
+                lengths = [len(one.encoded.tokens) for one in read]
+                # A packed row has no padding.
+                filled = 0.0 if self._packed else FILLED
+                for part in like_length(lengths, micro_batch, filled=filled):
+                    yield _Part(window.step, self._collate(read[part]), notes)
                     notes = []
                 if notes or not read:
                     yield _Part(window.step, None, notes)

@@ -25,6 +25,7 @@ from apollo_core.text.integration import VISUAL
 from apollo_core.training import feeding
 from apollo_core.training.fed import Fed
 from apollo_core.training.feeding import Feeder, place_media
+from apollo_core.training.like_length import FILLED, like_length
 from apollo_core.training.mixture import draw
 
 TOKENIZER = build_tokenizer()
@@ -115,13 +116,12 @@ def test_a_real_video_and_its_frames_are_fed_side_by_side(decoder, nasa, tmp_pat
     feed = feeder(
         [[video("real.mp4")], [images("a.png", "b.png")], [text(1)]], decoder, tmp_path, samples=3
     )
-    (batch,) = (batch for step in feed.batches(3, 3) for batch in step)
-    assert batch.clips.shape == (3 + 2, 4, 32, 32, 3)
-    shown = next(row[row >= 0] for row in batch.source if (row >= 0).sum() == 6)
-    first = int(shown[0]) // 2
-    assert (batch.clips[first : first + 3].numpy() == clips).all()
-    seen = sorted(int((row >= 0).sum()) for row in batch.source)
-    assert seen == [0, 2 * 2, 3 * 2]
+    batches = [batch for step in feed.batches(3, 3) for batch in step]
+    assert sum(len(batch.clips) for batch in batches) == 3 + 2
+    rows = [(batch, row[row >= 0]) for batch in batches for row in batch.source]
+    (frames,) = (batch.clips[int(shown[0]) // 2 :][:3] for batch, shown in rows if len(shown) == 6)
+    assert (frames.numpy() == clips).all()
+    assert sorted(len(shown) for _, shown in rows) == [0, 2 * 2, 3 * 2]
     assert feed.fed.samples == [1, 1, 1]
     assert feed.fed.rates == [pytest.approx(2.0, rel=0.03)]
 
@@ -248,10 +248,28 @@ def test_samples_are_sorted_by_length_inside_a_window_of_whole_micro_batches(
         return [int(b.attended.sum(1).max()) for step in feed.batches(24, 2) for b in step]
 
     assert lengths() == sorted(lengths())
-    wide = lengths()
     monkeypatch.setattr(feeding, "WINDOW_BYTES", 0)
     assert sorted(lengths()) != lengths()
-    assert len(lengths()) == len(wide)
+
+
+@pytest.mark.parametrize("most", [4, 32])
+def test_less_than_a_tenth_of_a_micro_batch_is_padding(most, decoder, tmp_path):
+    asked = ("which digit? " * (1 + n**2) for n in range(16))
+    samples = [Sample(a, (), (("user", a), ("assistant", "7"))) for a in asked]
+    feed = feeder([samples], decoder, tmp_path, samples=32)
+    for batch in (batch for step in feed.batches(32, most) for batch in step):
+        assert len(batch.tokens) <= most
+        assert batch.attended.float().mean() >= FILLED
+
+
+def test_samples_of_one_length_are_cut_by_their_number_alone():
+    assert [*like_length([5] * 10, 4)] == [slice(0, 4), slice(4, 8), slice(8, 10)]
+    assert [*like_length([], 4)] == []
+
+
+def test_a_sample_that_is_longer_than_those_before_begins_a_micro_batch():
+    assert [*like_length([8, 9, 10, 100, 101], 32)] == [slice(0, 3), slice(3, 5)]
+    assert [*like_length([8, 9, 10, 100, 101], 32, filled=0)] == [slice(0, 5)]
 
 
 def test_a_feeder_that_is_closed_early_leaves_no_thread_behind(decoder, nasa, tmp_path):
