@@ -161,3 +161,12 @@ def initialise(model: nn.Module) -> None:
             nn.init.normal_(part.weight, std=part.weight[0].numel() ** -0.5)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
+
+
+def initialise_positions(table: Tensor) -> None:
+    """Learned positions as large as the patches that they are added to: std = 1.
+
+    Published models start at (width)^-1/2 and learn for long; after a thousand steps what is seen
+    drowns that, and features hardly tell where they are from.
+    """
+    nn.init.normal_(table)

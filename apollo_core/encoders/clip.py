@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+from apollo_core.encoders.blocks import initialise_positions
 from apollo_core.encoders.encoder import CLIP_MEAN, CLIP_STD, FrameEncoder
 from apollo_core.encoders.pretrained import load_whole
 from apollo_core.geometry import DROPPED_BLOCKS, VisionGeometry
@@ -55,9 +56,16 @@ def build(geometry: VisionGeometry, *, activation: str = "quick_gelu", eps: floa
     return Clip(CLIPVisionModel(config))
 
 
+def fresh(geometry: VisionGeometry, *, activation: str = "quick_gelu") -> Clip:
+    """`build`, its positions started as for the microworld."""
+    encoder = build(geometry, activation=activation)
+    initialise_positions(encoder.model.embeddings.position_embedding.weight)
+    return encoder
+
+
 def create(geometry: VisionGeometry, *, frames_per_clip: int) -> Clip:
     """A CLIP of this size with fresh weights; `frames_per_clip` is any."""
-    return build(geometry)
+    return fresh(geometry)
 
 
 def load(source: str, *, revision: str, frames_per_clip: int) -> Clip:

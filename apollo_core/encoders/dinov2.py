@@ -15,6 +15,7 @@ from transformers import (
     Dinov2WithRegistersModel,
 )
 
+from apollo_core.encoders.blocks import initialise_positions
 from apollo_core.encoders.encoder import IMAGENET_MEAN, IMAGENET_STD, FrameEncoder, side
 from apollo_core.encoders.pretrained import load_config, load_whole
 from apollo_core.geometry import DINOV2_SIZE, VisionGeometry
@@ -53,8 +54,11 @@ def create(geometry: VisionGeometry, *, frames_per_clip: int) -> Dinov2:
     }
     if geometry.registers:
         config = Dinov2WithRegistersConfig(**shape, num_register_tokens=geometry.registers)
-        return Dinov2(Dinov2WithRegistersModel(config))
-    return Dinov2(Dinov2Model(Dinov2Config(**shape)))
+        model: Model = Dinov2WithRegistersModel(config)
+    else:
+        model = Dinov2Model(Dinov2Config(**shape))
+    initialise_positions(model.embeddings.position_embeddings)
+    return Dinov2(model)
 
 
 def load(source: str, *, revision: str, frames_per_clip: int) -> Dinov2:

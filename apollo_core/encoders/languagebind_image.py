@@ -18,7 +18,7 @@ from apollo_core.geometry import VisionGeometry
 
 def create(geometry: VisionGeometry, *, frames_per_clip: int) -> Clip:
     """One of `depth` blocks, all used, with fresh weights; `frames_per_clip` is any."""
-    return clip.build(geometry, activation="gelu")
+    return clip.fresh(geometry, activation="gelu")
 
 
 def load(source: str, *, revision: str, frames_per_clip: int) -> Clip:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from apollo_core.encoders import checkpoints, languagebind, positions
-from apollo_core.encoders.blocks import Mlp, attend, initialise
+from apollo_core.encoders.blocks import Mlp, attend, initialise, initialise_positions
 from apollo_core.encoders.checkpoints import Checkpoint
 from apollo_core.encoders.encoder import CLIP_MEAN, CLIP_STD, InputSpec, VideoEncoder
 from apollo_core.encoders.languagebind import ACTIVATIONS, EPS, Activation
@@ -130,9 +130,9 @@ def create(geometry: VisionGeometry, *, frames_per_clip: int) -> LanguageBindVid
     encoder = LanguageBindVideo(geometry, frames_per_clip=frames_per_clip)
     initialise(encoder)
     spread = geometry.dim**-0.5
-    tables = [encoder.class_embedding, encoder.position_embedding.weight]
-    for table in [*tables, *(layer.temporal_embedding for layer in encoder.layers)]:
+    for table in [encoder.class_embedding, *(layer.temporal_embedding for layer in encoder.layers)]:
         nn.init.normal_(table, std=spread)
+    initialise_positions(encoder.position_embedding.weight)
     return encoder
 
 

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers import SiglipVisionConfig, SiglipVisionModel
 
+from apollo_core.encoders.blocks import initialise_positions
 from apollo_core.encoders.encoder import HALF, FrameEncoder
 from apollo_core.encoders.pretrained import load_whole
 from apollo_core.geometry import VisionGeometry
@@ -40,7 +41,9 @@ def create(geometry: VisionGeometry, *, frames_per_clip: int) -> Siglip:
         patch_size=geometry.patch,
         vision_use_head=False,
     )
-    return Siglip(SiglipVisionModel(config))
+    model = SiglipVisionModel(config)
+    initialise_positions(model.embeddings.position_embedding.weight)
+    return Siglip(model)
 
 
 def load(source: str, *, revision: str, frames_per_clip: int) -> Siglip:

@@ -35,6 +35,7 @@ _FONT = {
 # So many pictures of grain are drawn and then shifted: a new one for each frame would cost more
 # than encoding the frame.
 _GRAINS = 8
+_BLACK = (0, 0, 0)
 
 
 @lru_cache(maxsize=64)
@@ -74,8 +75,8 @@ def _outlined(shape: str, size: int) -> tuple[Mask, Mask]:
     return inner, grown & ~inner
 
 
-def _stamp(frames: Picture | Reel, colour: Rgb, shape: str, corner: Corner) -> None:
-    """Draw a shape into one frame or into several, what lies outside cut off."""
+def _stamp(frames: Picture | Reel, colour: Rgb, shape: str, corner: Corner, rim: Rgb) -> None:
+    """Draw a shape and its outline into one frame or into several, what lies outside cut off."""
     size = frames.shape[-2]
     row, column = (scaled(n, size) for n in corner)
     inner, outline = _outlined(shape, size)
@@ -85,7 +86,7 @@ def _stamp(frames: Picture | Reel, colour: Rgb, shape: str, corner: Corner) -> N
         return
     box = frames[..., row + top : row + high, column + left : column + wide, :]
     box[..., inner[top:high, left:wide], :] = colour
-    box[..., outline[top:high, left:wide], :] = 0
+    box[..., outline[top:high, left:wide], :] = rim
 
 
 def _stamp_digit(frames: Picture | Reel, digit: str, look: Look) -> None:
@@ -118,7 +119,7 @@ def draw_film(film: Film, size: int, look: Look = OWN) -> Reel:
     mover = film.mover
     corners = mover_corners(mover, np.arange(film.frames) / film.fps)
     for frame, (row, column) in zip(frames, corners.tolist(), strict=True):
-        _stamp(frame, look.palette[mover.colour], mover.shape, (row, column))
+        _stamp(frame, look.palette[mover.colour], mover.shape, (row, column), look.rim)
     _stamp_bodies(frames, film.stayers, look)
     for flash in film.flashes:
         _stamp_digit(frames[flash.begin : flash.end], flash.digit, look)
@@ -137,7 +138,7 @@ def draw_still(still: Still, size: int, look: Look = OWN) -> Picture:
 
 def _stamp_bodies(frames: Picture | Reel, bodies: tuple[Body, ...], look: Look) -> None:
     for body in bodies:
-        _stamp(frames, look.palette[body.colour], body.shape, corner_of(body.place))
+        _stamp(frames, look.palette[body.colour], body.shape, corner_of(body.place), _BLACK)
 
 
 def _grained(frames: Reel, key: tuple[int, ...], look: Look) -> Reel:

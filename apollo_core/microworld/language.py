@@ -46,6 +46,7 @@ DESCRIBE_VIDEO = "describe the video."
 DESCRIBE_IMAGE = "describe the image."
 
 MOVES = "{shape} {colour} {heading} {speed}."
+MOVER_IS = "{shape} {colour}."
 LIES = "{shape} {colour} {place}."
 CAMERA_MOVES = "camera {direction}."
 # One part for each digit; a time only where a whole second is well inside it.
@@ -64,7 +65,7 @@ SENTENCES = (
     *(COLOUR_OF, COLOUR_AT, SPEED, COUNT, SECONDS, MORE),
     *(STILL_DIGIT, STILL_COUNT, COLOUR_COUNT, WHICH_IMAGE, DIGIT_IN_IMAGE, COLOUR_IN_IMAGE),
     *(DESCRIBE_VIDEO, DESCRIBE_IMAGE),
-    *(MOVES, LIES, CAMERA_MOVES, DIGITS_SHOWN, PART_AT, PART_FOR, SHOWS),
+    *(MOVES, MOVER_IS, LIES, CAMERA_MOVES, DIGITS_SHOWN, PART_AT, PART_FOR, SHOWS),
     *(SUM, DIFFERENCE, NEXT, IN_WORDS),
 )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-from apollo_core.microworld.layout import scaled
+from apollo_core.microworld.layout import FRAME, scaled
 
 Grey = UInt8[np.ndarray, "height width"]
 Rgb = tuple[int, int, int]
@@ -19,6 +19,7 @@ Rgb = tuple[int, int, int]
 # Side of the ground, which repeats: pixels of a 48-pixel frame.
 GROUND = 64
 _ROAD, _COBBLE = 6, 8
+_PEBBLES = 14
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Look:
 
     Attributes:
         palette: a colour's name -> red, green, blue.
+        rim: outline of the shape that moves; others have a black one.
         ink: grey of a digit.
         board: grey of the board behind it.
         ground: from a source of chance and a frame's size to a torus of grey.
@@ -34,6 +36,7 @@ class Look:
     """
 
     palette: dict[str, Rgb]
+    rim: Rgb
     ink: int
     board: int
     ground: Callable[[np.random.Generator, int], Grey]
@@ -52,16 +55,19 @@ def cobbles(rng: np.random.Generator, size: int) -> Grey:
     return ground
 
 
-def waves(rng: np.random.Generator, size: int) -> Grey:
-    """A smooth sea of grey: plane waves of random direction that fit the torus."""
+def pebbles(rng: np.random.Generator, size: int) -> Grey:
+    """Round bright pebbles on a dark even ground."""
     side = scaled(GROUND, size)
-    place = np.arange(side) / side * 2 * np.pi
-    height = np.zeros((side, side))
-    for _ in range(6):
-        down, right = rng.integers(-3, 4, size=2)
-        height += np.cos(down * place[:, None] + right * place[None, :] + rng.uniform(0, 2 * np.pi))
-    low, high = height.min(), height.max()
-    return np.round(60 + 120 * (height - low) / max(high - low, 1e-9)).astype(np.uint8)
+    ground = np.full((side, side), 70, dtype=np.uint8)
+    places = np.arange(side)
+    for _ in range(_PEBBLES):
+        radius = size / FRAME * rng.uniform(3, 5)
+        down, right = (np.abs(places - rng.uniform(0, side)) for _ in range(2))
+        # The shorter way round the torus.
+        down, right = np.minimum(down, side - down), np.minimum(right, side - right)
+        grey = int(rng.integers(150, 215))
+        ground[down[:, None] ** 2 + right[None, :] ** 2 <= radius**2] = grey
+    return ground
 
 
 OWN = Look(
@@ -71,6 +77,7 @@ OWN = Look(
         "blue": (40, 60, 240),
         "yellow": (250, 225, 20),
     },
+    rim=(255, 255, 255),
     ink=255,
     board=0,
     ground=cobbles,
@@ -84,8 +91,9 @@ NEIGHBOURING = Look(
         "blue": (70, 110, 190),
         "yellow": (205, 180, 80),
     },
+    rim=(235, 235, 235),
     ink=215,
     board=45,
-    ground=waves,
+    ground=pebbles,
     grain=6.0,
 )

@@ -15,7 +15,7 @@ from apollo_core.microworld.questions import every_question, without_rare
 from apollo_core.microworld.still import Asked, Still, ask_still, ask_stills, describe_still
 from apollo_core.microworld.writing import (
     describe,
-    describe_sights,
+    describe_action,
     practise_film,
     practise_still,
     write_film,
@@ -84,9 +84,9 @@ def caption_rows(films: Sequence[Film], seed: int) -> Iterator[Row]:
 
 
 def pretrain_video_rows(films: Sequence[Film]) -> Iterator[Row]:
-    """One caption per video of the neighbouring look: what is to be seen, without times."""
+    """One caption per video of the neighbouring look: what moves, without times."""
     for i, film in enumerate(films):
-        asked = (f"<video>\n{say.DESCRIBE_VIDEO}", describe_sights(film))
+        asked = (f"<video>\n{say.DESCRIBE_VIDEO}", describe_action(film))
         yield _row(f"caption-n{i:05d}", [asked], video=pretrain_video(i))
 
 

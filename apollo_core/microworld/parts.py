@@ -13,7 +13,7 @@ from apollo_core.design import FpsSampling
 from apollo_core.geometry import LlmGeometry, VisionGeometry
 
 # Raised whenever a part's size, initialisation or pretraining below changes, or its vocabulary.
-PARTS_VERSION = 5
+PARTS_VERSION = 6
 
 # Room for the microworld's words and the chat marks; a multiple of 32.
 VOCABULARY_SIZE = 160

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 from filelock import FileLock
@@ -163,6 +164,10 @@ def _write_world(spec: WorldSpec, root: Path, on_progress: Progress | None) -> N
     _write_media(root, spec.size, media, on_progress)
 
     tables = {
+        "alignment": chain(
+            manifests.image_caption_rows(stills, spec.seed),
+            manifests.caption_rows(films, spec.seed),
+        ),
         "captions": manifests.caption_rows(films, spec.seed),
         "image_captions": manifests.image_caption_rows(stills, spec.seed),
         "pretrain_videos": manifests.pretrain_video_rows(next_films),

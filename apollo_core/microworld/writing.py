@@ -74,12 +74,12 @@ def describe(film: Film, rng: np.random.Generator) -> str:
     return _say(facts(film), rng)
 
 
-def describe_sights(film: Film) -> str:
-    """Say what a clip of the film shows by itself, a sentence for each thing and no times: what
-    encoders, which see clips apart, can learn from."""
-    *seen, _ = facts(film)
-    digits = [say.SHOWS.format(digit=digit) for digit in film.digits]
-    return " ".join([*(fact.sentence for fact in seen), *digits])
+def describe_action(film: Film) -> str:
+    """Say what moves in the film and where to, a sentence for each thing and no times: what video
+    encoders, which see clips apart, can learn from. The rest is in any picture."""
+    mover = say.MOVER_IS.format_map(vars(film.mover))
+    camera = say.CAMERA_MOVES.format(direction=film.camera)
+    return f"{mover} {film.mover.heading}. {film.mover.speed}. {camera}"
 
 
 def _say(told: Sequence[Fact], rng: np.random.Generator) -> str:

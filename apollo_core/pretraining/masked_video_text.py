@@ -6,8 +6,9 @@ the captions (`contrast.softmax_loss`).
 
 Source: Wang et al. (2024), InternVideo2, section 3. Theirs has two stages: hidden tokens are first
 aligned with the features of two large teachers, then, half of the tokens still hidden, clips are
-bound to texts. No teacher is larger than the microworld's parts, so the pixels themselves, which
-theirs learned from (VideoMAE v2), are the targets; matching and masked words are left out.
+bound to texts. Here a quarter is hidden, since what moves covers two places of sixteen. No teacher
+is larger than the microworld's parts, so the pixels themselves, which theirs learned from (VideoMAE
+v2), are the targets; matching and masked words are left out.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from apollo_core.pretraining.pooling import AttentionPool
 from apollo_core.pretraining.seen_tokens import encode_kept
 from apollo_core.pretraining.watched import Watched
 
-HIDDEN = 0.5
+HIDDEN = 0.25
 
 
 class MaskedVideoText(Objective):
-    """Half of the tubes are hidden; the other half must do for pixels and for text."""
+    """A quarter of the tubes is hidden; the others must do for pixels and for text."""
 
     def __init__(self, encoder: VideoEncoder, geometry: VisionGeometry, *, frames: int) -> None:
         super().__init__(encoder, geometry, frames=frames)

@@ -13,17 +13,18 @@ from apollo_core.stages.identity import BenchmarkFormat, EvaluateIdentity, Train
 from orchestrator.cost.workload import clip_count, shares_of
 from orchestrator.plan.plan import Plan, StageNode
 
-# Manifests of a microworld -> the field of its spec that counts their media. Captions and
+# Manifests of a microworld -> the fields of its spec that count their media. Captions and
 # conversations are about the same media.
-_WORLD = {
-    "captions.jsonl": "train_videos",
-    "sft_video.jsonl": "train_videos",
-    "image_captions.jsonl": "images",
-    "pretrain_videos.jsonl": "pretrain_videos",
-    "pretrain_images.jsonl": "pretrain_images",
-    "sft_image.jsonl": "images",
-    "sft_multi_image.jsonl": "multi_images",
-    "bench.jsonl": "bench_videos",
+_WORLD: dict[str, tuple[str, ...]] = {
+    "alignment.jsonl": ("images", "train_videos"),
+    "captions.jsonl": ("train_videos",),
+    "sft_video.jsonl": ("train_videos",),
+    "image_captions.jsonl": ("images",),
+    "pretrain_videos.jsonl": ("pretrain_videos",),
+    "pretrain_images.jsonl": ("pretrain_images",),
+    "sft_image.jsonl": ("images",),
+    "sft_multi_image.jsonl": ("multi_images",),
+    "bench.jsonl": ("bench_videos",),
 }
 # Videos of a benchmark whose manifest is not at hand: ApolloBench has 400 questions.
 _BENCHMARK = 400
@@ -91,9 +92,10 @@ def _pool(plan: Plan, node: StageNode, sets: tuple[str, ...]) -> tuple[str, int 
     total: int | None = 0
     for fingerprint in sets:
         manifest = Path(node.locations[fingerprint])
-        counted = _WORLD.get(manifest.name) if plan.world is not None else None
-        names.add(counted or fingerprint)
-        own = getattr(plan.world, counted) if counted else _rows(manifest, plan.media_root)
+        counted = _WORLD.get(manifest.name, ()) if plan.world is not None else ()
+        names.update(counted or [fingerprint])
+        own = sum(getattr(plan.world, field) for field in counted)
+        own = own if counted else _rows(manifest, plan.media_root)
         total = None if own is None or total is None else total + own
     return " ".join(sorted(names)), total
 

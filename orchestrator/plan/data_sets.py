@@ -15,6 +15,7 @@ from orchestrator.spec.data_types import Data
 
 # What `apollo_core.microworld.world.generate` writes; a test compares.
 WORLD_MANIFESTS = (
+    "alignment.jsonl",
     "captions.jsonl",
     "image_captions.jsonl",
     "pretrain_videos.jsonl",
