@@ -21,6 +21,7 @@ from apollo_core.media.reader import MediaReader, Shown
 from apollo_core.stages.identity import MOST_SKIPPED, BadMedia
 from apollo_core.stages.seat import ALONE, Seat
 from apollo_core.text.chat import Encoded, encode_training
+from apollo_core.text.encoded_cache import CACHE
 from apollo_core.text.integration import VISUAL, without_marks
 from apollo_core.training.fed import Fed, Note
 from apollo_core.training.like_length import FILLED, like_length
@@ -29,9 +30,6 @@ from apollo_core.training.packing import pack
 from apollo_core.training.read_ahead import read_ahead
 from apollo_core.training_files.conversations import of_each_length
 
-# Encoded conversations that are kept: small data sets are gone through many times, and of a large
-# one (some 50 kB for each conversation about a long video) no more may stay in memory.
-MOST_KEPT = 4096
 # Frames of a step that are held to be sorted by length, in bytes: a step of 256 long videos would
 # be tens of GB. Up to four windows exist at a time (being read, ready, being cut, in batches).
 WINDOW_BYTES = 2**29
@@ -119,7 +117,6 @@ class Feeder:
         self._most_skipped = most_skipped
         self._ahead = ahead
         self._packed = packed
-        self._encoded: dict[tuple[str, ...], Encoded] = {}
         self.fed = fed or Fed([0] * len(shares))
         self._seat = seat
 
@@ -250,23 +247,14 @@ class Feeder:
             self._free.put(reader)
 
     def _encode(self, sample: Sample, shown: Shown | None) -> Encoded:
-        """Encode once for each way of writing the media; a chat template is slow."""
         written = shown.written if shown is not None else ()
-        key = (sample.id, *written, *(text for _, text in sample.turns))
-        if key in self._encoded:
-            return self._encoded[key]
-        encoded = encode_training(
-            self._tokenizer,
-            place_media(sample.turns, written),
-            tokens_per_clip=self._tokens_per_clip,
-        )
+        turns = place_media(sample.turns, written)
+        encoded = CACHE.get(self._tokenizer, turns, tokens_per_clip=self._tokens_per_clip)
         if self._longest is not None and len(encoded.tokens) > self._longest:
             raise BadData(
                 f"sample {sample.id!r} has {len(encoded.tokens)} positions, the language model "
                 f"takes {self._longest}: ask for fewer clips or fewer tokens per frame"
             )
-        if len(self._encoded) < MOST_KEPT:
-            self._encoded[key] = encoded
         return encoded
 
     def _collate(self, read: Sequence[_Read]) -> Batch:
