@@ -59,12 +59,12 @@ class MicroLlm:
 
 # A picture is cut finer than a film: what is small is told by image encoders, what moves by video
 # encoders, and neither by the other.
-def _image_encoder(family: str, *, samples: int = 64000) -> MicroEncoder:
+def _image_encoder(family: str, *, samples: int = 80000) -> MicroEncoder:
     return MicroEncoder(
         family,
         VisionGeometry(dim=64, depth=2, heads=4, mlp=128, size=48, patch=8, family=family),
         learns_from="image",
-        pretraining=Pretraining(samples=samples, batch_size=64, lr=3e-3),
+        pretraining=Pretraining(samples=samples, batch_size=64, lr=2e-3),
     )
 
 
