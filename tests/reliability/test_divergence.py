@@ -99,13 +99,14 @@ def corrupted(built):
     steps = count(1)
 
     def harm(model, args, kwargs):
-        if model.training:
-            weight = next(model.parameters()).data
+        weight = next(model.parameters())
+        # A step's first micro-batch finds no gradient.
+        if model.training and weight.grad is None:
             match next(steps):
                 case 2:
-                    weight.mul_(5)
+                    weight.data.mul_(5)
                 case 4:
-                    weight.fill_(float("nan"))
+                    weight.data.fill_(float("nan"))
 
     built.llm.register_forward_pre_hook(harm, with_kwargs=True)
 
