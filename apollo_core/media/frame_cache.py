@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from pathlib import Path
-from threading import Lock
 
+from apollo_core.byte_cache import ByteCache
 from apollo_core.media.frames import ClipFrames
 from apollo_core.media.media_file import look
 
@@ -23,40 +22,8 @@ def file_key(path: str | Path, *asked: Hashable) -> Key:
     return str(path), stat.st_mtime_ns, stat.st_size, asked
 
 
-class FrameCache:
-    """Least recently used frames are dropped first, so that all together stay in `max_bytes`.
-
-    Entries are read-only arrays, shared by everybody who asks. One larger than the whole cache is
-    handed on and not kept. Threads may share it; two
-    that ask for the same at once may both make it.
-    """
+class FrameCache(ByteCache[Key, ClipFrames]):
+    """Decoded frames, read-only arrays, of `max_bytes` together at most."""
 
     def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
-        self.bytes = 0
-        self.hits = 0
-        self._lock = Lock()
-        self._entries: OrderedDict[Key, ClipFrames] = OrderedDict()
-
-    def get(self, key: Key, make: Callable[[], ClipFrames]) -> ClipFrames:
-        """The entry of `key`, made by `make` the first time. Errors of `make` are not kept."""
-        with self._lock:
-            if key in self._entries:
-                self._entries.move_to_end(key)
-                self.hits += 1
-                return self._entries[key]
-        made = make()
-        with self._lock:
-            if made.pixels.nbytes <= self.max_bytes and key not in self._entries:
-                self._entries[key] = made
-                self.bytes += made.pixels.nbytes
-                self._shrink()
-        return made
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def _shrink(self) -> None:
-        while self.bytes > self.max_bytes:
-            _, dropped = self._entries.popitem(last=False)
-            self.bytes -= dropped.pixels.nbytes
+        super().__init__(max_bytes, lambda frames: frames.pixels.nbytes)

@@ -7,14 +7,13 @@ a study train on the same ones.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
-from threading import Lock
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 from transformers import PreTrainedTokenizerBase
 
+from apollo_core.byte_cache import ByteCache
 from apollo_core.text.chat import Encoded, encode_training
 
 Turns = tuple[tuple[str, str], ...]
@@ -26,17 +25,15 @@ MOST_BYTES = 2**27
 _NAMES: WeakKeyDictionary[PreTrainedTokenizerBase, str] = WeakKeyDictionary()
 
 
+def _bytes(encoded: Encoded) -> int:
+    return encoded.tokens.nbytes + encoded.labels.nbytes + encoded.source.nbytes
+
+
 class EncodedCache:
-    """Least recently used conversations are dropped first, so that all stay in `most_bytes`.
+    """Conversations as `encode_training` encodes them, of `max_bytes` together at most."""
 
-    Threads may share it; two that ask for the same at once may both make it.
-    """
-
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self.most_bytes = most_bytes
-        self.bytes = 0
-        self._lock = Lock()
-        self._entries: OrderedDict[_Key, Encoded] = OrderedDict()
+    def __init__(self, max_bytes: int = MOST_BYTES) -> None:
+        self.kept = ByteCache[_Key, Encoded](max_bytes, _bytes)
 
     def get(
         self,
@@ -46,30 +43,13 @@ class EncodedCache:
         tokens_per_clip: int,
     ) -> Encoded:
         """`encode_training` of the same; its errors are not kept."""
-        key = (_name(tokenizer), tokens_per_clip, tuple(turns))
-        with self._lock:
-            if key in self._entries:
-                self._entries.move_to_end(key)
-                return self._entries[key]
-        made = encode_training(tokenizer, turns, tokens_per_clip=tokens_per_clip)
-        with self._lock:
-            if key not in self._entries:
-                self._entries[key] = made
-                self.bytes += _bytes(made)
-            while self.bytes > self.most_bytes:
-                _, dropped = self._entries.popitem(last=False)
-                self.bytes -= _bytes(dropped)
-        return made
-
-    def __len__(self) -> int:
-        return len(self._entries)
+        return self.kept.get(
+            (_name(tokenizer), tokens_per_clip, tuple(turns)),
+            lambda: encode_training(tokenizer, turns, tokens_per_clip=tokens_per_clip),
+        )
 
 
 CACHE = EncodedCache()
-
-
-def _bytes(encoded: Encoded) -> int:
-    return encoded.tokens.nbytes + encoded.labels.nbytes + encoded.source.nbytes
 
 
 def _name(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -33,7 +33,7 @@ def test_another_template_another_text_or_other_clips_are_written_anew() -> None
     for tokenizer, turns, clips in ((TOKENIZER, said(8), 2), (TOKENIZER, said(7), 3)):
         assert cache.get(tokenizer, turns, tokens_per_clip=clips) is not first
     assert cache.get(other, said(7), tokens_per_clip=2) is not first
-    assert len(cache) == 4
+    assert len(cache.kept) == 4
 
 
 def test_the_least_recently_used_go_first_when_the_room_is_full() -> None:
@@ -43,7 +43,7 @@ def test_the_least_recently_used_go_first_when_the_room_is_full() -> None:
     kept = [cache.get(TOKENIZER, said(n), tokens_per_clip=2) for n in range(3)]
     assert cache.get(TOKENIZER, said(0), tokens_per_clip=2) is kept[0]
     cache.get(TOKENIZER, said(3), tokens_per_clip=2)
-    assert cache.bytes <= room
+    assert cache.kept.bytes <= room
     assert cache.get(TOKENIZER, said(0), tokens_per_clip=2) is kept[0]
     assert cache.get(TOKENIZER, said(1), tokens_per_clip=2) is not kept[1]
 

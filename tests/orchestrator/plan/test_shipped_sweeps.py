@@ -314,3 +314,22 @@ def test_the_sweep_of_mixtures_is_table_13_row_by_row(plan_of):
         }
         for row in table("apollo_table13.csv")
     }
+
+
+def test_micro84_with_seeds_is_micro84_and_two_seeds_more(plan_of):
+    alone, seeded = plan_of("micro84"), plan_of("micro84_seeds")
+    assert {variant.seed for variant in seeded.variants} == {0, 1, 2}
+    first = [variant for variant in seeded.variants if variant.seed == 0]
+    assert [variant.stages for variant in first] == [variant.stages for variant in alone.variants]
+
+
+@pytest.mark.parametrize(
+    "name", ["micro_samples", "micro_tps_fps", "micro_schedules", "micro_mixture"]
+)
+def test_the_laboratorys_other_studies_share_parts_and_what_comes_before_sft(plan_of, name):
+    study = plan_of("micro84").stages
+    shared = [study[key] for key in plan_of(name).stages.keys() & study.keys()]
+    assert any(node.identity.kind == "pretrain" for node in shared)
+    trained = [set(n.identity.lr.trained()) for n in shared if n.identity.kind == "train"]
+    assert {"connector"} in trained
+    assert {"vision", "connector"} in trained
