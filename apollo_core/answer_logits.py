@@ -39,11 +39,13 @@ def token_logits(
 
 
 def _told_apart(batch: Batch) -> dict[str, Any]:
-    """What keeps a forward from looking at padding, and in a packed row from one conversation
-    into another. transformers takes a packed row for what it is when it gets no mask."""
-    if batch.positions is None:
-        return {"attention_mask": batch.attended.long()}
-    return {"position_ids": batch.positions}
+    """What keeps a forward, in a packed row, from looking from one conversation into another:
+    transformers takes a row for what it is by its positions.
+
+    No mask: padding stands on the right, where a causal model's tokens never look, and without one
+    attention leaves out the half that nobody sees.
+    """
+    return {} if batch.positions is None else {"position_ids": batch.positions}
 
 
 @contextmanager

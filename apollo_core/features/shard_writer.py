@@ -27,11 +27,12 @@ class ShardWriter:
         self._folder = folder
         self._data = -1
         self._index = -1
+        self._name = ""
         self._end = 0
         self._entries = 0
 
-    def append(self, name: bytes, pieces: Sequence[bytes]) -> None:
-        """Add an entry.
+    def append(self, name: bytes, pieces: Sequence[bytes]) -> tuple[str, Entry]:
+        """Add an entry; the name of the index that it is in now, and what stands there.
 
         Raises:
             OSError: it could not be written; the shard is as it was.
@@ -42,15 +43,16 @@ class ShardWriter:
         for piece in pieces:
             checksum = zlib.crc32(piece, checksum)
         length = sum(map(len, pieces))
+        entry = Entry(name, self._end, length, checksum)
         try:
-            for piece in pieces:
-                _write(self._data, piece)
-            _write(self._index, entry_bytes(Entry(name, self._end, length, checksum)))
+            _write(self._data, b"".join(pieces))
+            _write(self._index, entry_bytes(entry))
         except OSError:
             self._take_back()
             raise
         self._end += length
         self._entries += 1
+        return f"{self._name}{INDEX}", entry
 
     def close(self) -> None:
         """Close the shard; a later `append` begins another."""
@@ -62,7 +64,7 @@ class ShardWriter:
     def _begin(self) -> None:
         self.close()
         self._end = self._entries = 0
-        name = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(6).hex()}"
+        name = self._name = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(6).hex()}"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
         self._data = os.open(self._folder / f"{name}{DATA}", flags, 0o644)
         self._index = os.open(self._folder / f"{name}{INDEX}", flags, 0o644)

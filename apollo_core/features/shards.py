@@ -69,17 +69,18 @@ class Shards:
                 self._forget(name, place)
 
     def put(self, name: bytes, pieces: Sequence[bytes]) -> int:
-        """Keep an entry unless another process has meanwhile; the bytes that were added.
+        """Keep an entry unless it is known to be there; the bytes that were added.
 
         Raises:
             OSError: it cannot be written.
         """
         with self._lock:
-            self._look()
             if name in self._found:
                 return 0
-            self._writer.append(name, pieces)
-            self._look()
+            index, entry = self._writer.append(name, pieces)
+            shard = self._shards.setdefault(index, _Shard(self._folder / index))
+            self._found[name] = [(shard, entry)]
+            shard.read += ENTRY_BYTES
         return sum(map(len, pieces))
 
     def close(self) -> None:

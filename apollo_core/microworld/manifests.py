@@ -26,9 +26,6 @@ Row = Mapping[str, object]
 
 # Several questions share one scene, because encoding or reading it is what costs.
 CORPUS_TURNS = 3
-# Of conversations about media that begin with a description: each word of it asks for something, so
-# that it teaches more than all of the questions.
-DESCRIBED = 0.5
 
 
 def train_video(index: int) -> str:
@@ -91,14 +88,11 @@ def pretrain_video_rows(films: Sequence[Film]) -> Iterator[Row]:
 
 
 def video_rows(films: Sequence[Film], seed: int) -> Iterator[Row]:
-    """The questions about each training video in random order, in one conversation, half of them
-    behind a description."""
+    """The questions about each training video in random order, in one conversation."""
     for i, film in enumerate(films):
         rng = stream(seed, Split.TRAIN, Purpose.QUESTIONS, i)
         questions = without_rare(every_question(film, rng), rng)
         asked = [(q.text, q.answer) for q in shuffled(rng, questions)]
-        if rng.random() < DESCRIBED:
-            asked.insert(0, (say.DESCRIBE_VIDEO, describe(film, rng)))
         yield _row(f"v{i:05d}", _shown("<video>\n", asked), video=train_video(i))
 
 
@@ -114,12 +108,10 @@ def image_caption_rows(
 
 
 def image_rows(stills: Sequence[Still], seed: int) -> Iterator[Row]:
-    """The questions about each image, in one conversation, half of them behind a description."""
+    """The questions about each image, in one conversation."""
     for i, still in enumerate(stills):
         rng = stream(seed, Split.IMAGES, Purpose.QUESTIONS, i)
         asked = ask_still(still, rng)
-        if rng.random() < DESCRIBED:
-            asked.insert(0, (say.DESCRIBE_IMAGE, describe_still(still, rng)))
         yield _row(f"i{i:05d}", _shown("<image>\n", asked), image=image(i))
 
 

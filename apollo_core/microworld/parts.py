@@ -109,6 +109,7 @@ LLMS: dict[str, MicroLlm] = {
     "qwen2-s": MicroLlm(LlmGeometry(48, 2, 3, 1, 144, VOCABULARY_SIZE), _READING),
     "qwen2-m": MicroLlm(LlmGeometry(64, 3, 4, 2, 192, VOCABULARY_SIZE), _READING),
     "qwen2-l": MicroLlm(LlmGeometry(96, 4, 6, 2, 320, VOCABULARY_SIZE), _READING),
+    "qwen2-l3": MicroLlm(LlmGeometry(112, 3, 4, 2, 352, VOCABULARY_SIZE), _READING),
 }
 
 

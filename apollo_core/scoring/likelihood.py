@@ -15,7 +15,8 @@ from apollo_core.model import VideoLMM
 from apollo_core.scoring.answer_parsing import LETTERS
 from apollo_core.scoring.prefix import beginnings
 from apollo_core.stages.identity import Prompt, Scoring
-from apollo_core.text.chat import IGNORED, Encoded, encode_answer
+from apollo_core.text.chat import IGNORED, Encoded
+from apollo_core.text.encoded_cache import CACHE
 from apollo_core.text.integration import without_marks
 
 
@@ -90,7 +91,7 @@ def encode_asked(
     """
     asked = write_prompt(item, shown.written[0] if shown is not None else "", prompt)
     per_clip = model.connector.tokens_per_clip
-    encoded = encode_answer(tokenizer, asked, answer, tokens_per_clip=per_clip)
+    encoded = CACHE.answer(tokenizer, asked, answer, tokens_per_clip=per_clip)
     needed = len(encoded.tokens) + room
     if model.longest is not None and needed > model.longest:
         raise BadData(

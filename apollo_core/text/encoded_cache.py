@@ -1,7 +1,7 @@
 """Encoded conversations kept for the process, so that a warm worker writes each of them once.
 
 A chat template takes a millisecond or more for a conversation of several turns, and the variants of
-a study train on the same ones.
+a study train on the same ones, and are asked the same questions.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from weakref import WeakKeyDictionary
 from transformers import PreTrainedTokenizerBase
 
 from apollo_core.byte_cache import ByteCache
-from apollo_core.text.chat import Encoded, encode_training
+from apollo_core.text.chat import Encoded, encode_answer, encode_training
 
 Turns = tuple[tuple[str, str], ...]
 _Key = tuple[str, int, Turns]
 
-# Of arrays: some 15,000 conversations of the microworld, 2,500 about long videos.
-MOST_BYTES = 2**27
+# Of arrays: some 30,000 conversations of the microworld, 5,000 about long videos.
+MOST_BYTES = 2**28
 
 _NAMES: WeakKeyDictionary[PreTrainedTokenizerBase, str] = WeakKeyDictionary()
 
@@ -30,7 +30,8 @@ def _bytes(encoded: Encoded) -> int:
 
 
 class EncodedCache:
-    """Conversations as `encode_training` encodes them, of `max_bytes` together at most."""
+    """Conversations as `encode_training`, and answers as `encode_answer` encodes them, of
+    `max_bytes` together at most."""
 
     def __init__(self, max_bytes: int = MOST_BYTES) -> None:
         self.kept = ByteCache[_Key, Encoded](max_bytes, _bytes)
@@ -46,6 +47,15 @@ class EncodedCache:
         return self.kept.get(
             (_name(tokenizer), tokens_per_clip, tuple(turns)),
             lambda: encode_training(tokenizer, turns, tokens_per_clip=tokens_per_clip),
+        )
+
+    def answer(
+        self, tokenizer: PreTrainedTokenizerBase, text: str, answer: str, *, tokens_per_clip: int
+    ) -> Encoded:
+        """`encode_answer` of the same, likewise."""
+        return self.kept.get(
+            (_name(tokenizer), tokens_per_clip, (("asked", text), ("answered", answer))),
+            lambda: encode_answer(tokenizer, text, answer, tokens_per_clip=tokens_per_clip),
         )
 
 

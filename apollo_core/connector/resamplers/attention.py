@@ -42,5 +42,9 @@ class Attention(nn.Module):
 
 
 def fresh_latents(count: int, width: int) -> nn.Parameter:
-    """Learned latents at their start: normal, 0.02 wide, as language models' embeddings."""
-    return nn.Parameter(torch.randn(count, width) * 0.02)
+    """Learned latents at their start: normal, as wide as the norms that follow leave everything.
+
+    What a latent has read is added to it: narrower ones would hand on tokens that are not told
+    apart before their attention has learned to.
+    """
+    return nn.Parameter(torch.randn(count, width))

@@ -34,7 +34,20 @@ def build_resampler(spec: Resampler, *, dim: int, hidden: int, frames: int) -> n
     Raises:
         BadInput: a kind that is known but not built yet.
     """
-    return pick(RESAMPLERS, spec.kind, field="resampler.kind")(spec, dim, hidden, frames)
+    resampler = pick(RESAMPLERS, spec.kind, field="resampler.kind")(spec, dim, hidden, frames)
+    return resampler.apply(_begin)
+
+
+def _begin(module: nn.Module) -> None:
+    """Draw weights with a variance of 1 / inputs (LeCun et al., 1998, Efficient BackProp), no bias.
+
+    PyTorch's own is a third of it. An attention's logits, products of two such projections, would
+    then begin near nothing, each latent with the mean of all patches, and stay there for long.
+    """
+    if isinstance(module, nn.Linear | nn.Conv2d):
+        nn.init.normal_(module.weight, std=module.weight[0].numel() ** -0.5)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def is_conditioned(spec: Resampler) -> bool:

@@ -203,5 +203,4 @@ def test_training_videos_ask_rare_families_of_one_film_in_four() -> None:
     }
     assert len(rare) == len(RARE)
     assert all(70 < said[text] < 130 for text in rare)
-    assert 160 < said.pop("describe the video.") < 240  # half of them tell what is seen first
     assert min(count for text, count in said.items() if text not in rare) > 330

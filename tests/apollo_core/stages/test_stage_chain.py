@@ -167,7 +167,7 @@ def test_every_step_tells_its_speeds_and_where_a_peak_is_known_its_utilisation(c
         tuned,
         parents=chain.parents | {"previous": chain.align},
         chain=[chain.align],
-        peak_tflops=0.01,
+        peak_tflops=1,
     )
     seen = 0
     for plain, event in zip(chain.events, chain.shop.events, strict=True):

@@ -6,11 +6,14 @@ import json
 import threading
 import time
 from contextlib import closing
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from apollo_core.batch import Batch
@@ -253,23 +256,52 @@ def test_samples_are_sorted_by_length_inside_a_window_of_whole_micro_batches(
 
 
 @pytest.mark.parametrize("most", [4, 32])
-def test_less_than_a_tenth_of_a_micro_batch_is_padding(most, decoder, tmp_path):
+def test_less_than_a_tenth_of_a_step_is_padding(most, decoder, tmp_path):
     asked = ("which digit? " * (1 + n**2) for n in range(16))
     samples = [Sample(a, (), (("user", a), ("assistant", "7"))) for a in asked]
     feed = feeder([samples], decoder, tmp_path, samples=32)
-    for batch in (batch for step in feed.batches(32, most) for batch in step):
-        assert len(batch.tokens) <= most
-        assert batch.attended.float().mean() >= FILLED
+    for step in feed.batches(32, most):
+        parts = list(step)
+        assert max(len(batch.tokens) for batch in parts) <= most
+        attended = sum(int(batch.attended.sum()) for batch in parts)
+        assert attended / sum(batch.attended.numel() for batch in parts) >= FILLED
 
 
 def test_samples_of_one_length_are_cut_by_their_number_alone():
-    assert [*like_length([5] * 10, 4)] == [slice(0, 4), slice(4, 8), slice(8, 10)]
+    assert [each.stop - each.start for each in like_length([5] * 10, 4)] == [2, 4, 4]
     assert [*like_length([], 4)] == []
 
 
 def test_a_sample_that_is_longer_than_those_before_begins_a_micro_batch():
     assert [*like_length([8, 9, 10, 100, 101], 32)] == [slice(0, 3), slice(3, 5)]
     assert [*like_length([8, 9, 10, 100, 101], 32, filled=0)] == [slice(0, 5)]
+
+
+def test_a_few_short_samples_go_with_longer_ones_where_that_pads_little_of_the_step():
+    lengths = [2, 3, *[50] * 30]
+    assert [*like_length(lengths, 32)] == [slice(0, 32)]
+    assert [*like_length([2, 3, 50], 32)] == [slice(0, 2), slice(2, 3)]
+
+
+@given(
+    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=9).map(sorted),
+    most=st.integers(1, 9),
+    filled=st.sampled_from([0.0, 0.5, 0.9, 1.0]),
+)
+def test_no_other_cut_has_fewer_parts_or_as_many_with_less_padding(lengths, most, filled):
+    def positions(cut):
+        return sum((end - begin) * lengths[end - 1] for begin, end in pairwise(cut))
+
+    def fits(cut):
+        small = all(end - begin <= most for begin, end in pairwise(cut))
+        return small and positions(cut) * filled <= sum(lengths)
+
+    found = [0, *(each.stop for each in like_length(lengths, most, filled=filled))]
+    assert fits(found)
+    inner = range(1, len(lengths))
+    every = ((0, *c, len(lengths)) for k in range(len(lengths)) for c in combinations(inner, k))
+    best = min((len(cut), positions(cut)) for cut in every if fits(cut))
+    assert (len(found), positions(found)) == best
 
 
 def test_a_feeder_that_is_closed_early_leaves_no_thread_behind(decoder, nasa, tmp_path):
