@@ -101,15 +101,14 @@ ENCODERS: dict[str, MicroEncoder] = {
     "internvideo2": _video_encoder("internvideo2", tubelet=2, samples=51200),
 }
 
-# 30 thousand to 484 thousand parameters, 25 to 467 thousand of them in blocks: 17 and 19 times.
+# 30 thousand to 487 thousand parameters, 25 to 468 thousand of them in blocks: 17 and 19 times.
 _READING = Pretraining(samples=96000, batch_size=32, lr=1.5e-3)
 
 LLMS: dict[str, MicroLlm] = {
     "qwen2-xs": MicroLlm(LlmGeometry(32, 2, 2, 1, 96, VOCABULARY_SIZE), _READING),
     "qwen2-s": MicroLlm(LlmGeometry(48, 2, 3, 1, 144, VOCABULARY_SIZE), _READING),
     "qwen2-m": MicroLlm(LlmGeometry(64, 3, 4, 2, 192, VOCABULARY_SIZE), _READING),
-    "qwen2-l": MicroLlm(LlmGeometry(96, 4, 6, 2, 320, VOCABULARY_SIZE), _READING),
-    "qwen2-l3": MicroLlm(LlmGeometry(112, 3, 4, 2, 352, VOCABULARY_SIZE), _READING),
+    "qwen2-l": MicroLlm(LlmGeometry(112, 3, 4, 2, 352, VOCABULARY_SIZE), _READING),
 }
 
 

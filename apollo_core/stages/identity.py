@@ -18,7 +18,7 @@ from apollo_core.design import Integration, Joining, MemoryBank, Resampler, Samp
 from apollo_core.frozen import Frozen
 from apollo_core.media.video_file import DEFAULT_DECODER, DecoderName
 
-STAGE_VERSIONS: dict[str, int] = {"pretrain": 3, "train": 5, "evaluate": 4, "external": 1}
+STAGE_VERSIONS: dict[str, int] = {"pretrain": 4, "train": 5, "evaluate": 4, "external": 1}
 
 Precision = Literal["float32", "bfloat16"]
 # `shuffled`: the video's frames in a random order (`apollo_core.media.shuffling`).
