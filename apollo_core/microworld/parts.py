@@ -57,8 +57,8 @@ class MicroLlm:
     learns_from: Modality = "text"
 
 
-# A picture is cut finer than a film: what is small is told by image encoders, what moves by video
-# encoders, and neither by the other.
+# What is small is told by image encoders, what moves by video encoders, and neither by the other:
+# their captions tell of nothing else.
 def _image_encoder(family: str, *, samples: int = 80000) -> MicroEncoder:
     return MicroEncoder(
         family,
@@ -77,7 +77,7 @@ def _video_encoder(family: str, *, tubelet: int, samples: int, lr: float = 2e-3)
             heads=4,
             mlp=96,
             size=48,
-            patch=12,
+            patch=8,
             frames=4,
             tubelet=tubelet,
             family=family,

@@ -6,7 +6,7 @@ the captions (`contrast.softmax_loss`).
 
 Source: Wang et al. (2024), InternVideo2, section 3. Theirs has two stages: hidden tokens are first
 aligned with the features of two large teachers, then, half of the tokens still hidden, clips are
-bound to texts. Here a quarter is hidden, since what moves covers two places of sixteen. No teacher
+bound to texts. Here a quarter is hidden, since what moves covers few places. No teacher
 is larger than the microworld's parts, so the pixels themselves, which theirs learned from (VideoMAE
 v2), are the targets; matching and masked words are left out.
 """
