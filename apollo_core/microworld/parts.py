@@ -68,7 +68,7 @@ def _image_encoder(family: str, *, samples: int = 80000) -> MicroEncoder:
     )
 
 
-def _video_encoder(family: str, *, tubelet: int, samples: int, lr: float = 2e-3) -> MicroEncoder:
+def _video_encoder(family: str, *, tubelet: int, samples: int, patch: int = 12) -> MicroEncoder:
     return MicroEncoder(
         family,
         VisionGeometry(
@@ -77,13 +77,13 @@ def _video_encoder(family: str, *, tubelet: int, samples: int, lr: float = 2e-3)
             heads=4,
             mlp=96,
             size=48,
-            patch=8,
+            patch=patch,
             frames=4,
             tubelet=tubelet,
             family=family,
         ),
         learns_from="video",
-        pretraining=Pretraining(samples=samples, batch_size=32, lr=lr),
+        pretraining=Pretraining(samples=samples, batch_size=32, lr=2e-3),
     )
 
 
@@ -98,7 +98,7 @@ ENCODERS: dict[str, MicroEncoder] = {
     "vjepa": _video_encoder("vjepa", tubelet=2, samples=51200),
     "vjepa2": _video_encoder("vjepa2", tubelet=2, samples=51200),
     "languagebind-video": _video_encoder("languagebind_video", tubelet=1, samples=51200),
-    "internvideo2": _video_encoder("internvideo2", tubelet=2, samples=51200),
+    "internvideo2": _video_encoder("internvideo2", tubelet=2, samples=51200, patch=8),
 }
 
 # 30 thousand to 487 thousand parameters, 25 to 468 thousand of them in blocks: 17 and 19 times.
