@@ -129,9 +129,7 @@ def report(
         if sweep is not None:
             _report_on_sweep(sweep, options, out, store, tracking_uri)
         elif scores is not None:
-            from analysis.report import report_on_file
-
-            _show(report_on_file(scores, options, out, items=items))
+            _report_on_table(scores, options, out, items)
     except TableError as error:
         raise BadInput(str(error)) from error
 
@@ -167,6 +165,31 @@ def main() -> None:
         sys.exit(_told(BadInput(text), code=2))
 
 
+def _report_on_table(scores: Path, options: TableOptions, out: Path, items: Path | None) -> None:
+    from dataclasses import replace
+
+    from analysis.report import report_on_file
+    from orchestrator.results.report_source import source_beside, write_source
+
+    source = source_beside(scores)
+    if source is None:
+        _show(report_on_file(scores, options, out, items=items))
+        return
+    if options.design == ("design",):
+        options = replace(options, axes=source.axes)
+    found = report_on_file(
+        scores,
+        options,
+        out,
+        title=source.title,
+        provenance=source.provenance,
+        items=items,
+        data=source.data,
+    )
+    write_source(source, out)
+    _show(found)
+
+
 def _report_on_sweep(
     sweep: Path, options: TableOptions, out: Path, store: Path, uri: str | None
 ) -> None:
@@ -174,6 +197,7 @@ def _report_on_sweep(
     from tempfile import TemporaryDirectory
 
     from analysis.report import report_on_file
+    from orchestrator.results.report_source import ReportSource, write_source
     from orchestrator.results.score_table import write_items, write_scores
     from orchestrator.results.sweep_report import ITEM_TABLE, finish_report, provenance_of
     from orchestrator.results.training_data import training_data
@@ -187,6 +211,14 @@ def _report_on_sweep(
     if options.design == ("design",):
         # Told, not found from the table: of a grid without base no column looks like an axis.
         options = replace(options, axes=record.axes)
+    source = ReportSource.model_validate(
+        {
+            "title": record.name,
+            "axes": record.axes,
+            "provenance": provenance_of(record, opened),
+            "data": training_data(record, opened),
+        }
+    )
     with TemporaryDirectory() as folder:
         table = Path(folder) / "scores.csv"
         write_scores(record, opened, table)
@@ -196,13 +228,14 @@ def _report_on_sweep(
             table,
             options,
             out,
-            title=record.name,
-            provenance=provenance_of(record, opened),
+            title=source.title,
+            provenance=source.provenance,
             items=answers,
-            data=training_data(record, opened),
+            data=source.data,
         )
     paths = found.paths
-    files = [paths.html, paths.json, *paths.tables, *paths.figures]
+    kept = write_source(source, out)
+    files = [paths.html, paths.json, *paths.tables, *paths.figures, kept]
     behind = finish_report(record, opened, files, folder=out, uri=uri)
     if behind:
         typer.echo(f"warning: {behind}", err=True)

@@ -16,13 +16,20 @@ from orchestrator.tracking.tracking_database import database
 
 ITEM_TABLE = "items.csv.gz"
 
+# What is told of the stages behind a report: by which code, where, and with what.
+_MADE_BY = (
+    *("commit", "host", "platform", "device", "processor_count"),
+    *("torch", "transformers", "decord2", "apollo-sweeps"),
+)
+
 
 def provenance_of(record: SweepRecord, store: Store) -> dict[str, object]:
     """What a report says of where its scores come from."""
     states = Counter(state.state for state in stage_states(store, record.stages).values())
-    kinds: dict[str, set[str]] = {"commit": set(), "host": set()}
+    kinds: dict[str, set[str]] = {name: set() for name in _MADE_BY}
     for key in record.stages:
         told = store.provenance(key) or {}
+        told |= dict(told.get("packages") or {})
         for name, found in kinds.items():
             if told.get(name):
                 found.add(str(told[name]))
