@@ -10,7 +10,7 @@ STORE ?= out/store
 PYTHON := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui plan check format test test-fast bench-core bench-data bench-world bench-orchestrator bench-zoo clean
+.PHONY: help setup demo ui plan check format test test-fast bench-core bench-data bench-world bench-orchestrator bench-zoo results clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,13 @@ bench-orchestrator: setup ## makespan, overhead beside plain Ray Tune, sharing, 
 
 bench-zoo: setup ## train the microworld's zoo at full size, and probe what it learned (about 30 minutes)
 	@$(BIN)/python tests/benchmarks/zoo.py
+
+# Each study's folder holds its score table, its item table and what it ran on (docs/results/README.md).
+results: setup ## make the pages of docs/results and docs/findings.md again from their tables
+	@for study in docs/results/*/; do \
+		$(BIN)/apollo report --scores $${study}scores.csv --items $${study}items.csv.gz --out $$study || exit; done
+	@$(BIN)/python -m apollo_core.microworld.by_construction > docs/results/by_construction.json
+	@$(BIN)/python -m analysis.paper_findings docs/results docs/findings.md
 
 clean: ## remove what runs and tests left (not .venv)
 	rm -rf out .pytest_cache .ruff_cache .hypothesis build *.egg-info

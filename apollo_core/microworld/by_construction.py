@@ -1,10 +1,14 @@
 """What the microworld forces: findings of this kind say how it was made, not how models are.
 
 A report of a study in the microworld prints a statement beside what it found on the axis. The
-readers of `probes` show each of them; docs/laboratory.md has their table.
+readers of `probes` show each of them; docs/laboratory.md has their table. `python -m` prints all
+statements as JSON.
 """
 
 from __future__ import annotations
+
+import json
+import sys
 
 # Axis -> what holds of every model here, whatever it learns.
 BY_CONSTRUCTION: dict[str, str] = {
@@ -17,7 +21,7 @@ BY_CONSTRUCTION: dict[str, str] = {
     "encoders": (
         "Where the camera and the moving shape go, and how fast, is in no single frame: what looks "
         "at frames one by one leaves it to the language model to compare them. Digits and shapes "
-        "are of two pixels' strokes: an encoder with coarse patches loses them."
+        "are of two pixels' strokes, and video encoders learn from captions of what moves alone."
     ),
     "resampler": (
         "Four shapes and a digit are on screen at once, and at four tokens a frame each lies "
@@ -40,3 +44,6 @@ BY_CONSTRUCTION: dict[str, str] = {
         "as often as others."
     ),
 }
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(BY_CONSTRUCTION, indent=1) + "\n")

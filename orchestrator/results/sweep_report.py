@@ -29,7 +29,9 @@ def provenance_of(record: SweepRecord, store: Store) -> dict[str, object]:
     kinds: dict[str, set[str]] = {name: set() for name in _MADE_BY}
     for key in record.stages:
         told = store.provenance(key) or {}
-        told |= dict(told.get("packages") or {})
+        packages = told.get("packages")
+        if isinstance(packages, dict):
+            told = {**told, **packages}
         for name, found in kinds.items():
             if told.get(name):
                 found.add(str(told[name]))

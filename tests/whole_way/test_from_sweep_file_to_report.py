@@ -38,6 +38,23 @@ def test_a_report_holds_the_page_the_numbers_the_items_and_figures(report):
     assert {(pair["small"], pair["large"]) for pair in pairs} == {("xs", "s")}
 
 
+def test_a_report_is_made_again_from_its_folder_alone(report, undisturbed, tmp_path):
+    tables = ("--scores", report / "scores.csv", "--items", report / "items.csv.gz")
+    again = tmp_path / "again"
+    code, _, err = undisturbed("report", *tables, "--out", again)
+    assert (code, err) == (0, "")
+    for name in ("scores.csv", "source.json", "report.json"):
+        assert (again / name).read_bytes() == (report / name).read_bytes()
+    source = json.loads((again / "source.json").read_text())
+    assert source["title"] == "whole"
+    assert {"commit", "platform", "torch", "processor_count"} <= set(source["provenance"])
+    (tmp_path / "source.json").write_text("{}")
+    (tmp_path / "scores.csv").write_bytes((report / "scores.csv").read_bytes())
+    code, _, err = undisturbed("report", "--scores", tmp_path / "scores.csv", "--out", again)
+    assert code == 2
+    assert "source.json: not what a report of a sweep writes" in err
+
+
 def test_the_score_table_has_a_row_for_each_replicate_and_metric(report, scores):
     assert (report / "scores.csv").read_bytes() == scores
     table = pd.read_csv(report / "scores.csv")
