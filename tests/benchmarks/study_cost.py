@@ -28,7 +28,6 @@ from orchestrator.plan.plan import Plan, Variant
 from orchestrator.spec.sweep_file import load_sweep
 from orchestrator.store.store import Store
 
-
 _SAME = {True: "yes", False: "NO"}
 
 

@@ -1,7 +1,10 @@
 """The whole way as a user goes it: run, status, report, the view; then again, and without Ray."""
 
 import json
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -112,3 +115,17 @@ def test_the_local_engine_gives_the_same_score_table_as_ray(fresh, sweep, scores
     code, _, err = fresh("run", sweep, "--engine", "local")
     assert code == 0, err
     assert fresh.scores(sweep) == scores
+
+
+def test_variants_trained_again_alone_give_the_same_answers_and_what_sharing_saved(
+    undisturbed, sweep
+):
+    script = Path(__file__).parents[1] / "benchmarks" / "study_cost.py"
+    words = (script, sweep, "--store", undisturbed.store, "--variants", "2")
+    told = subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    rows = [line.strip("| ").split(" | ") for line in told.stdout.splitlines() if "|" in line]
+    again, costs = rows[2:4], [float(row[1]) for row in rows[-3:]]
+    assert [row[-1] for row in again] == ["yes", "yes"]
+    assert len({row[0].rsplit("@")[1] for row in again}) == 2
+    assert costs == sorted(costs)
