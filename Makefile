@@ -72,8 +72,9 @@ bench-orchestrator: setup ## makespan, overhead beside plain Ray Tune, sharing, 
 bench-zoo: setup ## train the microworld's zoo at full size, and probe what it learned (about 30 minutes)
 	@$(BIN)/python tests/benchmarks/zoo.py
 
-# Each study's folder holds its score table, its item table and what it ran on (docs/results/README.md).
+# Each study's folder holds its score table, its item table and what it ran on.
 results: setup ## make the pages of docs/results and docs/findings.md again from their tables
+	@ls docs/results/*/scores.csv > /dev/null 2>&1 || { echo "docs/results holds no study yet: apollo report SWEEP --out docs/results/NAME"; exit 1; }
 	@for study in docs/results/*/; do \
 		$(BIN)/apollo report --scores $${study}scores.csv --items $${study}items.csv.gz --out $$study || exit; done
 	@$(BIN)/python -m apollo_core.microworld.by_construction > docs/results/by_construction.json

@@ -37,6 +37,7 @@ from orchestrator.commands.ui import ui
 if TYPE_CHECKING:
     from analysis.report import FileReport
     from analysis.table.options import TableOptions
+    from orchestrator.results.report_source import ReportSource
 
 app = typer.Typer(
     name="apollo",
@@ -166,16 +167,27 @@ def main() -> None:
 
 
 def _report_on_table(scores: Path, options: TableOptions, out: Path, items: Path | None) -> None:
-    from dataclasses import replace
-
     from analysis.report import report_on_file
-    from orchestrator.results.report_source import source_beside, write_source
+    from orchestrator.results.report_source import source_beside
 
     source = source_beside(scores)
     if source is None:
         _show(report_on_file(scores, options, out, items=items))
-        return
+    else:
+        _show(_report_with_source(scores, options, out, items, source))
+
+
+def _report_with_source(
+    scores: Path, options: TableOptions, out: Path, items: Path | None, source: ReportSource
+) -> FileReport:
+    """The report of a sweep's tables, and their source beside it."""
+    from dataclasses import replace
+
+    from analysis.report import report_on_file
+    from orchestrator.results.report_source import write_source
+
     if options.design == ("design",):
+        # Told, not found from the table: of a grid without base no column looks like an axis.
         options = replace(options, axes=source.axes)
     found = report_on_file(
         scores,
@@ -187,17 +199,15 @@ def _report_on_table(scores: Path, options: TableOptions, out: Path, items: Path
         data=source.data,
     )
     write_source(source, out)
-    _show(found)
+    return found
 
 
 def _report_on_sweep(
     sweep: Path, options: TableOptions, out: Path, store: Path, uri: str | None
 ) -> None:
-    from dataclasses import replace
     from tempfile import TemporaryDirectory
 
-    from analysis.report import report_on_file
-    from orchestrator.results.report_source import ReportSource, write_source
+    from orchestrator.results.report_source import NAME, ReportSource
     from orchestrator.results.score_table import write_items, write_scores
     from orchestrator.results.sweep_report import ITEM_TABLE, finish_report, provenance_of
     from orchestrator.results.training_data import training_data
@@ -208,9 +218,6 @@ def _report_on_sweep(
     require_tracking_uri(uri)
     opened = open_store(store)
     record = known_sweep(sweep, opened)
-    if options.design == ("design",):
-        # Told, not found from the table: of a grid without base no column looks like an axis.
-        options = replace(options, axes=record.axes)
     source = ReportSource.model_validate(
         {
             "title": record.name,
@@ -224,18 +231,9 @@ def _report_on_sweep(
         write_scores(record, opened, table)
         answers = Path(folder) / ITEM_TABLE
         write_items(record, opened, answers)
-        found = report_on_file(
-            table,
-            options,
-            out,
-            title=source.title,
-            provenance=source.provenance,
-            items=answers,
-            data=source.data,
-        )
+        found = _report_with_source(table, options, out, answers, source)
     paths = found.paths
-    kept = write_source(source, out)
-    files = [paths.html, paths.json, *paths.tables, *paths.figures, kept]
+    files = [paths.html, paths.json, *paths.tables, *paths.figures, out / NAME]
     behind = finish_report(record, opened, files, folder=out, uri=uri)
     if behind:
         typer.echo(f"warning: {behind}", err=True)

@@ -45,7 +45,7 @@ class ShardWriter:
         length = sum(map(len, pieces))
         entry = Entry(name, self._end, length, checksum)
         try:
-            _write(self._data, b"".join(pieces))
+            _write(self._data, *pieces)
             _write(self._index, entry_bytes(entry))
         except OSError:
             self._take_back()
@@ -78,7 +78,12 @@ class ShardWriter:
                 continue  # unread all the same: its entry is not whole, or its checksum is wrong
 
 
-def _write(handle: int, piece: bytes) -> None:
-    left = memoryview(piece)
+def _write(handle: int, *pieces: bytes) -> None:
+    """All of them in one call as a rule; none is copied."""
+    left = [memoryview(piece) for piece in pieces if piece]
     while left:
-        left = left[os.write(handle, left) :]
+        written = os.writev(handle, left)
+        while left and written >= len(left[0]):
+            written -= len(left.pop(0))
+        if written:
+            left[0] = left[0][written:]
