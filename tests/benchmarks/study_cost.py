@@ -50,7 +50,8 @@ class Again:
 def seconds_of(store: Store, key: str) -> float:
     """Of the attempt that finished a stage."""
     told = (store.provenance(key) or {}).get("seconds")
-    assert isinstance(told, int | float), f"stage {key} is not done"
+    if not isinstance(told, int | float):
+        raise SystemExit(f"stage {key[:12]} is not done in {store.root}: run the sweep there first")
     return float(told)
 
 
@@ -130,6 +131,8 @@ def main() -> None:
     given = parser.parse_args()
     store = Store(given.store.absolute())
     plan = build_plan(load_sweep(given.sweep), store=store.root)
+    for key in plan.stages:
+        seconds_of(store, key)
     picked = pick(plan, given.variants, given.seed)
     again = [train_again(plan, variant, store) for variant in picked]
     for line in told(plan, store, again):
